@@ -1,0 +1,194 @@
+import shared from '@eventstore/db-client/generated/shared_pb.js'
+import { status } from '@grpc/grpc-js'
+import empty from 'google-protobuf/google/protobuf/empty_pb.js'
+import { appendSize, MAX_APPEND_BYTES } from './appends.ts'
+import {
+  type BatchChunk,
+  type BatchMessage,
+  type BatchOptions,
+  writeBatchAppendError,
+  writeBatchAppendSuccess,
+} from './batch-messages.ts'
+import type { Committer, ProposedEvent, WriteResult } from './commit.ts'
+import { Any, type Expected, NoStream, StreamExists } from './decide.ts'
+
+/** EventStoreDB's WriteTimeout: an append whose chunks take longer has failed. */
+const WRITE_TIMEOUT_MS = 2_000
+
+const MAX_OUTSTANDING = 4_096
+const MAX_OUTSTANDING_BYTES = 16 * 1024 * 1024
+
+interface Pending {
+  readonly correlation: Buffer
+  /** As it came, to be sent back as it came. */
+  readonly streamName: Buffer
+  readonly stream: string
+  readonly expected: Expected
+  readonly events: ProposedEvent[]
+  size: number
+  timer: NodeJS.Timeout | undefined
+}
+
+/**
+ * One BatchAppend call: many appends over one stream of messages, each in one or more chunks that share a correlation id.
+ * Every append is answered exactly once; chunks behind an answer are ignored.
+ */
+export class BatchAppend {
+  readonly #committer: Committer
+  readonly #respond: (response: Buffer) => void
+  readonly #pending = new Map<string, Pending>()
+  #outstanding = 0
+  #outstandingBytes = 0
+
+  constructor(committer: Committer, respond: (response: Buffer) => void) {
+    this.#committer = committer
+    this.#respond = respond
+  }
+
+  /** Appends that were begun and not answered. */
+  get outstanding(): number {
+    return this.#outstanding + this.#pending.size
+  }
+
+  /** Whether the client should wait for answers before it sends more. */
+  get isFull(): boolean {
+    return this.#outstanding >= MAX_OUTSTANDING || this.#outstandingBytes >= MAX_OUTSTANDING_BYTES
+  }
+
+  accept(chunk: BatchChunk): void {
+    const key = chunk.correlation.toString('latin1')
+    const pending = chunk.options === undefined ? this.#pending.get(key) : this.#begin(chunk.correlation, chunk.options)
+    if (pending === undefined) return
+    const problem = collect(pending, chunk.messages)
+    if (problem !== undefined) this.#finish(key, pending, problem)
+    else if (chunk.isFinal) this.#commit(key, pending)
+    else if (pending.timer === undefined) this.#wait(key, pending, chunk.options)
+  }
+
+  /** The call is over: appends that are not complete never will be. */
+  close(): void {
+    for (const { timer } of this.#pending.values()) clearTimeout(timer)
+    this.#pending.clear()
+  }
+
+  #begin(correlation: Buffer, options: BatchOptions): Pending | undefined {
+    const streamName = options.stream ?? Buffer.alloc(0)
+    const stream = streamName.toString('utf8')
+    const refuse = (problem: Problem): undefined => {
+      this.#respond(writeBatchAppendError(correlation, streamName, problem))
+    }
+    if (stream === '' || stream === '$$') return refuse(badRequest('The stream name is missing or not valid'))
+    if (options.expected === undefined) return refuse(badRequest('The expected stream position is missing'))
+    if (timeLeft(options) <= 0) return refuse(TIMEOUT)
+    return { correlation, streamName, stream, expected: options.expected, events: [], size: 0, timer: undefined }
+  }
+
+  #wait(key: string, pending: Pending, options: BatchOptions | undefined): void {
+    clearTimeout(this.#pending.get(key)?.timer)
+    this.#pending.set(key, pending)
+    const time = options === undefined ? WRITE_TIMEOUT_MS : timeLeft(options)
+    pending.timer = setTimeout(() => this.#finish(key, pending, TIMEOUT), time)
+  }
+
+  #finish(key: string, pending: Pending, problem: Problem): void {
+    this.#forget(key, pending)
+    this.#respond(writeBatchAppendError(pending.correlation, pending.streamName, problem))
+  }
+
+  #commit(key: string, pending: Pending): void {
+    this.#forget(key, pending)
+    const { correlation, streamName, stream, expected, events, size } = pending
+    this.#outstanding++
+    this.#outstandingBytes += size
+    this.#committer.write({
+      kind: 'append',
+      stream,
+      expected,
+      events,
+      answer: (result) => {
+        this.#outstanding--
+        this.#outstandingBytes -= size
+        if (result.kind === 'done') {
+          this.#respond(writeBatchAppendSuccess(correlation, streamName, result.revision, result.position))
+        } else this.#respond(writeBatchAppendError(correlation, streamName, problemOf(result, streamName, expected)))
+      },
+    })
+  }
+
+  #forget(key: string, pending: Pending): void {
+    if (pending.timer === undefined) return
+    clearTimeout(pending.timer)
+    this.#pending.delete(key)
+  }
+}
+
+/** A google.rpc.Status with its one detail. */
+interface Problem {
+  readonly code: number
+  readonly message: string
+  readonly detailType: string
+  readonly detail: Uint8Array
+}
+
+const TIMEOUT: Problem = {
+  code: status.DEADLINE_EXCEEDED,
+  message: 'Timeout',
+  detailType: 'event_store.client.Timeout',
+  detail: new shared.Timeout().serializeBinary(),
+}
+
+const TOO_LARGE: Problem = {
+  code: status.INVALID_ARGUMENT,
+  message: 'MaximumAppendSizeExceeded',
+  detailType: 'event_store.client.MaximumAppendSizeExceeded',
+  detail: new shared.MaximumAppendSizeExceeded().setMaxappendsize(MAX_APPEND_BYTES).serializeBinary(),
+}
+
+function badRequest(message: string): Problem {
+  const detail = new shared.BadRequest().setMessage(message).serializeBinary()
+  return { code: status.INVALID_ARGUMENT, message: 'BadRequest', detailType: 'event_store.client.BadRequest', detail }
+}
+
+function problemOf(result: Exclude<WriteResult, { kind: 'done' }>, streamName: Buffer, expected: Expected): Problem {
+  if (result.kind === 'wrong-version') {
+    const detailType = 'event_store.client.WrongExpectedVersion'
+    const detail = conflict(expected, result.current).serializeBinary()
+    return { code: status.ALREADY_EXISTS, message: 'WrongExpectedVersion', detailType, detail }
+  }
+  if (result.kind === 'deleted') {
+    const identifier = new shared.StreamIdentifier().setStreamName(streamName)
+    const detail = new shared.StreamDeleted().setStreamIdentifier(identifier).serializeBinary()
+    return { code: status.NOT_FOUND, message: 'StreamDeleted', detailType: 'event_store.client.StreamDeleted', detail }
+  }
+  const detail = new shared.Unknown().serializeBinary()
+  return { code: status.UNKNOWN, message: result.reason, detailType: 'event_store.client.Unknown', detail }
+}
+
+function conflict(expected: Expected, current: number): shared.WrongExpectedVersion {
+  const message = new shared.WrongExpectedVersion()
+  if (current < 0) message.setCurrentNoStream(new empty.Empty())
+  else message.setCurrentStreamRevision(String(current))
+  if (expected === Any) message.setExpectedAny(new empty.Empty())
+  else if (expected === NoStream) message.setExpectedNoStream(new empty.Empty())
+  else if (expected === StreamExists) message.setExpectedStreamExists(new empty.Empty())
+  else message.setExpectedStreamPosition(String(expected))
+  return message
+}
+
+/** Milliseconds that an append has from now on. */
+function timeLeft({ deadline, timeout }: BatchOptions): number {
+  const requested = timeout ?? (deadline === undefined ? WRITE_TIMEOUT_MS : deadline - Date.now())
+  return Math.min(requested, WRITE_TIMEOUT_MS)
+}
+
+function collect(pending: Pending, messages: readonly BatchMessage[]): Problem | undefined {
+  for (const { id, type, contentType, metadata, data } of messages) {
+    if (id === undefined) return badRequest('An event has no valid id')
+    if (type === undefined || type === '') return badRequest("Required Metadata Property 'type' is missing")
+    if (contentType === undefined) return badRequest("Required Metadata Property 'content-type' is missing")
+    pending.size += appendSize(type, metadata, data)
+    if (pending.size > MAX_APPEND_BYTES) return TOO_LARGE
+    pending.events.push({ id, type, json: contentType === 'application/json', metadata, data })
+  }
+  return undefined
+}

@@ -1,0 +1,41 @@
+import { type UuidForm, writeReadEvent } from './event-message.ts'
+import type { LogEvent } from './log.ts'
+import type { Streams } from './stream-state.ts'
+import { nowMicros } from './time.ts'
+
+const LINK = '$>'
+
+/** Turns events into messages, with links resolved where the reader asks for it. */
+export class EventWriter {
+  readonly #streams: Streams
+  /** Events go to many subscribers, and encoding costs more than sending: the usual form is made once. */
+  readonly #encoded = new WeakMap<LogEvent, Buffer>()
+
+  constructor(streams: Streams) {
+    this.#streams = streams
+  }
+
+  /** A message of a ReadResp. */
+  write(event: LogEvent, form: UuidForm, resolveLinks: boolean): Buffer {
+    const target = resolveLinks && event.type === LINK ? linkTarget(event) : undefined
+    if (target === undefined) return writeReadEvent(event, undefined, form)
+    return writeReadEvent(this.#streams.readableAt(target.stream, target.revision, nowMicros()), event, form)
+  }
+
+  /** The same for an event that several subscribers may get. */
+  writeShared(event: LogEvent, form: UuidForm, resolveLinks: boolean): Buffer {
+    if (form !== 'string' || (resolveLinks && event.type === LINK)) return this.write(event, form, resolveLinks)
+    const known = this.#encoded.get(event)
+    if (known !== undefined) return known
+    const encoded = writeReadEvent(event, undefined, form)
+    this.#encoded.set(event, encoded)
+    return encoded
+  }
+}
+
+/** `<revision>@<stream>`; what reads otherwise is no link but an ordinary event. */
+function linkTarget(link: LogEvent): { stream: string; revision: number } | undefined {
+  const match = /^\s*([+-]?\d+)\s*@(.*)$/s.exec(link.data.toString('utf8'))
+  const [, revision, stream] = match ?? []
+  return revision === undefined || stream === undefined ? undefined : { stream, revision: Number(revision) }
+}

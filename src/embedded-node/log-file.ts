@@ -1,0 +1,155 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { readAddressFile } from './address.ts'
+import { CorruptLog, LogInUse, UnknownLogFormat } from './errors.ts'
+import { checkWriteAheadLog } from './wal-check.ts'
+
+/** "ESND" in the header of the file says that it is a log of this server. */
+const APPLICATION_ID = 0x45534e44
+const FORMAT = 1
+
+/** Logs up to this size are checked as a whole when they are opened; larger ones where they are read. */
+const CHECKED_WHOLE_BYTES = 64 * 1024 * 1024
+
+const SCHEMA = `
+  CREATE TABLE event (
+    position INTEGER PRIMARY KEY,
+    stream   TEXT    NOT NULL,
+    revision INTEGER NOT NULL,
+    type     TEXT    NOT NULL,
+    id       BLOB    NOT NULL,
+    json     INTEGER NOT NULL,
+    created  INTEGER NOT NULL, -- microseconds since the Unix epoch
+    checksum INTEGER NOT NULL, -- CRC-32 of the row, see log.ts
+    metadata BLOB    NOT NULL,
+    data     BLOB    NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX event_by_stream ON event (stream, revision);
+  CREATE TABLE position_taken (position INTEGER NOT NULL) STRICT;
+  INSERT INTO position_taken VALUES (0);
+`
+
+export interface LogFile {
+  readonly path: string
+  readonly database: Database.Database
+  /** Writes everything into the one file and gives up the lock. */
+  close(): void
+}
+
+/**
+ * Opens `<dataDir>/eventstore.sqlite` for this process alone, and makes both where they are missing.
+ *
+ * @throws LogInUse, UnknownLogFormat (the file stays as it is, byte for byte), CorruptLog
+ */
+export function openLogFile(dataDir: string): LogFile {
+  mkdirSync(dataDir, { recursive: true })
+  const path = join(dataDir, 'eventstore.sqlite')
+  const lock = acquireLock(dataDir, path)
+  try {
+    if (!hasLog(path)) createLog(path)
+    checkFormat(path)
+    checkWriteAheadLog(`${path}-wal`)
+    checkStructure(path)
+    const database = openDatabase(path)
+    return {
+      path,
+      database,
+      close: () => {
+        database.close()
+        lock.close()
+      },
+    }
+  } catch (error) {
+    lock.close()
+    throw isCorruption(error) ? new CorruptLog(path, error.message) : error
+  }
+}
+
+/** Whether SQLite says that the file is not what it should be. */
+export function isCorruption(error: unknown): error is Error {
+  return error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code)
+}
+
+/** SQLite's locks are the operating system's: they go when the process goes, however it goes. */
+function acquireLock(dataDir: string, path: string): Database.Database {
+  const lock = new Database(join(dataDir, 'eventstore.lock'), { timeout: 0 })
+  try {
+    lock.pragma('journal_mode = OFF')
+    lock.exec('BEGIN EXCLUSIVE')
+    return lock
+  } catch (error) {
+    lock.close()
+    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+      throw new LogInUse(path, readAddressFile(dataDir))
+    }
+    throw error
+  }
+}
+
+function hasLog(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+/** A log is made under another name, so that a file under the right name is always complete. */
+function createLog(path: string): void {
+  const draft = `${path}.new`
+  rmSync(draft, { force: true })
+  const database = new Database(draft)
+  database.pragma('synchronous = FULL')
+  database.pragma('page_size = 8192')
+  database.pragma(`application_id = ${APPLICATION_ID}`)
+  database.pragma(`user_version = ${FORMAT}`)
+  database.exec(SCHEMA)
+  database.close()
+  renameSync(draft, path)
+  syncDirectoryOf(path)
+}
+
+function syncDirectoryOf(path: string): void {
+  const directory = openSync(join(path, '..'), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
+}
+
+/**
+ * Reads the header (sqlite.org/fileformat.html#the_database_header) without SQLite, which may write to a file as soon
+ * as it opens it. The fields were set before the file got its write-ahead log, so they are never only in there.
+ */
+function checkFormat(path: string): void {
+  const header = Buffer.alloc(100)
+  const file = openSync(path, 'r')
+  const length = readSync(file, header, 0, header.length, 0)
+  closeSync(file)
+  if (length < header.length || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
+    throw new CorruptLog(path, 'it does not begin with the header of an SQLite database')
+  }
+  const supported = `version ${FORMAT}`
+  if (header.readUInt32BE(68) !== APPLICATION_ID) throw new UnknownLogFormat(path, 'of another program', supported)
+  const found = header.readUInt32BE(60)
+  if (found !== FORMAT) throw new UnknownLogFormat(path, `version ${found}`, supported)
+}
+
+/** A connection that only reads leaves both files as they are, whatever it finds. */
+function checkStructure(path: string): void {
+  if (statSync(path).size > CHECKED_WHOLE_BYTES) return
+  const database = new Database(path, { timeout: 0, readonly: true })
+  try {
+    const result = database.pragma('quick_check(1)', { simple: true })
+    if (result !== 'ok') throw new CorruptLog(path, String(result))
+  } catch (error) {
+    throw isCorruption(error) ? new CorruptLog(path, error.message) : error
+  } finally {
+    database.close()
+  }
+}
+
+function openDatabase(path: string): Database.Database {
+  const database = new Database(path, { timeout: 0, fileMustExist: true })
+  database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = FULL')
+  database.pragma('wal_autocheckpoint = 4000')
+  database.pragma('cache_size = -16384')
+  database.pragma('trusted_schema = off')
+  return database
+}

@@ -1,0 +1,235 @@
+import { crc32 } from 'node:zlib'
+import type { Statement } from 'better-sqlite3'
+import { TOMBSTONE } from './decide.ts'
+import { CorruptLog } from './errors.ts'
+import type { CompiledFilter } from './filter.ts'
+import { isCorruption, type LogFile, openLogFile } from './log-file.ts'
+import { prepareStatements, type Row, type Statements } from './log-statements.ts'
+import { uuidFromBytes, uuidToBytes } from './uuid.ts'
+
+/** An event as it stands in the log. */
+export interface LogEvent {
+  readonly position: number
+  readonly stream: string
+  /** {@link TOMBSTONE} for the event that tombstones the stream. */
+  readonly revision: number
+  readonly type: string
+  readonly id: string
+  readonly json: boolean
+  /** Microseconds since the Unix epoch. */
+  readonly created: number
+  readonly metadata: Buffer
+  readonly data: Buffer
+}
+
+/** A part of the log, in the order of the read. A page ends where it has many rows or many bytes. */
+export interface Page {
+  readonly events: readonly LogEvent[]
+  /** Whether the log held nothing more in the direction of the read when the page was read. */
+  readonly end: boolean
+}
+
+const PAGE_EVENTS = 512
+const PAGE_BYTES = 256 * 1024
+
+/** 2^63−1, which SQLite holds and a JavaScript number does not. */
+const TOMBSTONE_INT64 = 2n ** 63n - 1n
+
+/** Every event ever written, in one SQLite file. All calls are synchronous. */
+export class Log {
+  readonly #file: LogFile
+  readonly #statements: Statements
+  readonly #filtered = new Map<string, Statement<unknown[], Row>>()
+  #regex = /$^/
+  #last: number
+
+  /** @throws LogInUse, UnknownLogFormat, CorruptLog */
+  constructor(dataDir: string) {
+    this.#file = openLogFile(dataDir)
+    const { database } = this.#file
+    try {
+      this.#statements = this.#guard(() => prepareStatements(database))
+      this.#last = this.#guard(() => this.#statements.lastPosition.get() ?? 0)
+      database.function('accepts', { deterministic: true }, (text) => (this.#regex.test(String(text)) ? 1 : 0))
+    } catch (error) {
+      this.#file.close()
+      throw error
+    }
+  }
+
+  get path(): string {
+    return this.#file.path
+  }
+
+  /** The position of the newest event or empty append; 0 when there is none. */
+  get lastPosition(): number {
+    return this.#last
+  }
+
+  /** −1 when the stream has no events, {@link TOMBSTONE} when it was tombstoned. */
+  lastRevision(stream: string): number {
+    return this.#guard(() => this.#statements.lastRevision.get(stream)) ?? -1
+  }
+
+  idAt(stream: string, revision: number): string | undefined {
+    const id = this.#guard(() => this.#statements.idAt.get(stream, revision))
+    return id === undefined ? undefined : uuidFromBytes(id)
+  }
+
+  at(stream: string, revision: number): LogEvent | undefined {
+    const row = this.#guard(() => this.#statements.at.get(stream, toInt64(revision)))
+    return row === undefined ? undefined : this.#event(row)
+  }
+
+  /** Events of a stream from a revision on. A tombstone is its last event. */
+  streamForwards(stream: string, from: number, limit: number): Page {
+    return this.#page(this.#statements.streamForwards, [stream, toInt64(from)], limit)
+  }
+
+  /** Events of a stream from a revision back. */
+  streamBackwards(stream: string, from: number, limit: number): Page {
+    return this.#page(this.#statements.streamBackwards, [stream, toInt64(from)], limit)
+  }
+
+  /** Events behind a position. */
+  allForwards(after: number, limit: number): Page {
+    return this.#page(this.#statements.allForwards, [after], limit)
+  }
+
+  /** Events before a position, newest first. */
+  allBackwards(before: number, limit: number): Page {
+    return this.#page(this.#statements.allBackwards, [before], limit)
+  }
+
+  /** Events that pass a filter, behind one position and up to another. Of the others only stream and type are read. */
+  filteredForwards(after: number, upTo: number, filter: CompiledFilter, limit: number): Page {
+    const statement = this.#filter(`position > ? AND position <= ? AND ${filter.sql} ORDER BY position LIMIT ?`, filter)
+    return this.#page(statement, [after, upTo, ...filter.parameters], limit)
+  }
+
+  /** Events that pass a filter, before one position and from another on, newest first. */
+  filteredBackwards(before: number, from: number, filter: CompiledFilter, limit: number): Page {
+    const condition = `position < ? AND position >= ? AND ${filter.sql} ORDER BY position DESC LIMIT ?`
+    return this.#page(this.#filter(condition, filter), [before, from, ...filter.parameters], limit)
+  }
+
+  /** Ids of the events behind a position, oldest first. */
+  forEachIdBehind(position: number, visit: (id: string, stream: string, revision: number) => void): void {
+    this.#guard(() => {
+      for (const { id, stream, revision } of this.#statements.idsBehind.iterate(position)) {
+        visit(uuidFromBytes(id), stream, revision)
+      }
+    })
+  }
+
+  /**
+   * Runs `write` in one transaction that is on the disk when this returns. When it throws, nothing was written.
+   */
+  transaction(write: () => void): void {
+    const { database } = this.#file
+    const last = this.#last
+    try {
+      this.#statements.begin.run()
+      write()
+      this.#statements.commit.run()
+    } catch (error) {
+      this.#last = last
+      if (database.inTransaction) database.exec('ROLLBACK')
+      throw isCorruption(error) ? new CorruptLog(this.path, error.message) : error
+    }
+  }
+
+  /** Writes an event behind all others; only inside a {@link transaction}. */
+  insert(event: Omit<LogEvent, 'position'>): LogEvent {
+    const position = this.#last + 1
+    const { stream, revision, type, json, created, metadata, data } = event
+    const id = uuidToBytes(event.id)
+    const checksum = checksumOf(
+      `${position} ${revision} ${json ? 1 : 0} ${created} ${stream} ${type}`,
+      id,
+      metadata,
+      data,
+    )
+    this.#statements.insert.run(
+      position,
+      stream,
+      toInt64(revision),
+      type,
+      id,
+      json ? 1 : 0,
+      created,
+      checksum,
+      metadata,
+      data,
+    )
+    this.#last = position
+    return { ...event, position }
+  }
+
+  /** Takes a position without an event; only inside a {@link transaction}. */
+  takePosition(): number {
+    const position = this.#last + 1
+    this.#statements.take.run(position)
+    this.#last = position
+    return position
+  }
+
+  /** Moves what the write-ahead log holds into the file, as far as that needs no waiting. */
+  checkpoint(): void {
+    this.#guard(() => this.#file.database.pragma('wal_checkpoint(PASSIVE)'))
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  #page(statement: Statement<unknown[], Row>, parameters: unknown[], limit: number): Page {
+    const wanted = Math.min(limit, PAGE_EVENTS)
+    return this.#guard(() => {
+      const events: LogEvent[] = []
+      let bytes = 0
+      for (const row of statement.iterate(...parameters, wanted)) {
+        events.push(this.#event(row))
+        bytes += row.data.length + row.metadata.length
+        if (bytes >= PAGE_BYTES) return { events, end: false }
+      }
+      return { events, end: events.length < wanted }
+    })
+  }
+
+  #filter(where: string, filter: CompiledFilter): Statement<unknown[], Row> {
+    this.#regex = filter.regex
+    const known = this.#filtered.get(where)
+    if (known !== undefined) return known
+    const statement = this.#file.database.prepare<unknown[], Row>(`SELECT * FROM event WHERE ${where}`)
+    if (this.#filtered.size >= 100) this.#filtered.clear()
+    this.#filtered.set(where, statement)
+    return statement
+  }
+
+  #event(row: Row): LogEvent {
+    const { position, stream, revision, type, id, json, created, checksum, metadata, data } = row
+    if (checksumOf(`${position} ${revision} ${json} ${created} ${stream} ${type}`, id, metadata, data) !== checksum) {
+      throw new CorruptLog(this.path, `the event at position ${position} does not match its checksum`)
+    }
+    return { position, stream, revision, type, id: uuidFromBytes(id), json: json === 1, created, metadata, data }
+  }
+
+  #guard<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      throw isCorruption(error) ? new CorruptLog(this.path, error.message) : error
+    }
+  }
+}
+
+const toInt64 = (revision: number): number | bigint => (revision >= TOMBSTONE ? TOMBSTONE_INT64 : revision)
+
+/** SQLite does not notice a flipped bit inside a value; this does. */
+function checksumOf(head: string, id: Buffer, metadata: Buffer, data: Buffer): number {
+  return [id, metadata, data].reduce(addToChecksum, crc32(head))
+}
+
+/** zlib takes some empty buffers for a wish to start again at 0. */
+const addToChecksum = (sum: number, bytes: Buffer): number => (bytes.length === 0 ? sum : crc32(bytes, sum))

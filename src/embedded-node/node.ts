@@ -1,0 +1,53 @@
+import { Worker } from 'node:worker_threads'
+import { unpackError, type WorkerInput, type WorkerMessage } from './worker-messages.ts'
+
+export interface EmbeddedNode {
+  /** Where it listens, for example `127.0.0.1:2113`. */
+  readonly address: string
+  readonly port: number
+  /** Resolves with the reason if the node dies by itself; never after {@link close}. */
+  readonly failed: Promise<Error>
+  /**
+   * Ends all calls with UNAVAILABLE, refuses appends that were not committed and closes the log. Resolves when the log
+   * may be opened again; a second call waits for the first.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a single-node EventStoreDB on 127.0.0.1, in a thread of its own. Its log is `<dataDir>/eventstore.sqlite`;
+ * the folder is created where it is missing. Port 0 picks a free port.
+ *
+ * @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse
+ */
+export async function startNode(options: { dataDir: string; port: number }): Promise<EmbeddedNode> {
+  const input: WorkerInput = { dataDir: options.dataDir, port: options.port }
+  // Without flags of this process such as --input-type or a loader: the worker is plain compiled JavaScript.
+  const settings = { workerData: input, name: 'eventstore', execArgv: [] }
+  const worker = new Worker(new URL('./worker.js', import.meta.url), settings)
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  let closing: Promise<void> | undefined
+  const port = await new Promise<number>((resolve, reject) => {
+    let refusal: Error | undefined
+    worker.once('message', (message: WorkerMessage) => {
+      if (message.kind === 'listening') resolve(message.port)
+      else refusal = unpackError(message.error)
+    })
+    worker.once('error', reject)
+    worker.once('exit', (code) => {
+      reject(refusal ?? new Error(`The node's thread ended with code ${code} before it listened`))
+    })
+  })
+  const failed = new Promise<Error>((resolve) => {
+    worker.once('error', resolve)
+    worker.once('exit', (code) => {
+      if (closing === undefined) resolve(new Error(`The node's thread ended with code ${code}`))
+    })
+  })
+  const close = (): Promise<void> => {
+    closing ??= exited
+    worker.postMessage('close')
+    return closing
+  }
+  return { address: `127.0.0.1:${port}`, port, failed, close }
+}

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { GossipService } from '@eventstore/db-client/generated/gossip_grpc_pb.js'
+import gossip from '@eventstore/db-client/generated/gossip_pb.js'
+import { ServerFeaturesService } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
+import features from '@eventstore/db-client/generated/serverfeatures_pb.js'
+import shared from '@eventstore/db-client/generated/shared_pb.js'
+import * as grpc from '@grpc/grpc-js'
+import { removeAddressFile, writeAddressFile } from './address.ts'
+import { Committer } from './commit.ts'
+import { PortInUse } from './errors.ts'
+import { EventWriter } from './links.ts'
+import { LiveFeed } from './live-feed.ts'
+import { Log } from './log.ts'
+import { RecentIds } from './recent-ids.ts'
+import { Streams } from './stream-state.ts'
+import { Batched, StreamsCalls, streamsService } from './streams.ts'
+import { nowMicros } from './time.ts'
+
+/** The version whose behaviour this server has. */
+const SERVER_VERSION = '23.10.6'
+
+/** EventStoreDB's limit of a message to the Streams service. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024 - 10_000
+
+const OPTIONS: grpc.ServerOptions = {
+  interceptors: [(_method, call) => new Batched(call)],
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': -1,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_concurrent_streams': 10_000,
+  'grpc-node.flow_control_window': 1024 * 1024,
+  'grpc.enable_channelz': 0,
+}
+
+export interface RunningServer {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Opens the log and serves it on 127.0.0.1. @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse */
+export async function serve({ dataDir, port }: { dataDir: string; port: number }): Promise<RunningServer> {
+  const log = new Log(dataDir)
+  try {
+    // The lock is ours: what the file says is of a node that died.
+    removeAddressFile(dataDir)
+    if (log.lastPosition === 0) writeFirstEvent(log)
+    const streams = new Streams(log)
+    const feed = new LiveFeed()
+    const committer = new Committer(log, streams, new RecentIds(log), (events) => feed.publish(events))
+    const calls = new StreamsCalls({ log, streams, feed, writer: new EventWriter(streams) }, committer)
+    const server = new grpc.Server(OPTIONS)
+    const bound = { port }
+    server.addService(streamsService, calls.handlers)
+    server.addService(ServerFeaturesService, { getSupportedMethods })
+    server.addService(GossipService, { read: gossipAbout(bound) })
+    bound.port = await bind(server, port)
+    writeAddressFile(dataDir, `127.0.0.1:${bound.port}`)
+    const close = async (): Promise<void> => {
+      removeAddressFile(dataDir)
+      const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+      committer.stop()
+      calls.close()
+      await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, CLOSE_MS))])
+      server.forceShutdown()
+      log.close()
+    }
+    return { port: bound.port, close }
+  } catch (error) {
+    log.close()
+    throw error
+  }
+}
+
+/** A database of the real server is never empty: it begins with metadata of streams of its own. */
+function writeFirstEvent(log: Log): void {
+  const event = { stream: '$$$scavenges', revision: 0, type: '$metadata', id: randomUUID(), json: true }
+  const content = { metadata: Buffer.alloc(0), data: Buffer.from('{"$maxAge":2592000}') }
+  log.transaction(() => log.insert({ ...event, ...content, created: nowMicros() }))
+}
+
+/** How long clients have to take note of the end of their calls. */
+const CLOSE_MS = 250
+
+async function bind(server: grpc.Server, port: number): Promise<number> {
+  try {
+    return await new Promise((resolve, reject) => {
+      const credentials = grpc.ServerCredentials.createInsecure()
+      server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      )
+    })
+  } catch (error) {
+    server.forceShutdown()
+    throw error instanceof Error && error.message.includes('EADDRINUSE') ? new PortInUse(port) : error
+  }
+}
+
+type Unary<Request, Response> = grpc.handleUnaryCall<Request, Response>
+
+/** Only what is implemented is advertised; clients choose their ways by it. */
+const getSupportedMethods: Unary<shared.Empty, features.SupportedMethods> = (_call, answer) => {
+  const response = new features.SupportedMethods().setEventStoreServerVersion(SERVER_VERSION)
+  const add = (service: string, method: string, supports: readonly string[] = []): void => {
+    response.addMethods(
+      new features.SupportedMethod()
+        .setServiceName(service)
+        .setMethodName(method)
+        .setFeaturesList([...supports]),
+    )
+  }
+  add('event_store.client.streams.streams', 'read', ['position', 'events'])
+  add('event_store.client.streams.streams', 'append')
+  add('event_store.client.streams.streams', 'batchappend', ['deadline_duration'])
+  add('event_store.client.streams.streams', 'delete')
+  add('event_store.client.streams.streams', 'tombstone')
+  add('event_store.client.gossip.gossip', 'read')
+  add('event_store.client.server_features.serverfeatures', 'getsupportedmethods')
+  answer(null, response)
+}
+
+function gossipAbout(bound: { readonly port: number }): Unary<shared.Empty, gossip.ClusterInfo> {
+  const instance = new shared.UUID().setString(randomUUID())
+  return (_call, answer) => {
+    const member = new gossip.MemberInfo()
+      .setInstanceId(instance)
+      .setTimeStamp(`${Date.now()}0000`)
+      .setState(gossip.MemberInfo.VNodeState.LEADER)
+      .setIsAlive(true)
+      .setHttpEndPoint(new gossip.EndPoint().setAddress('127.0.0.1').setPort(bound.port))
+    answer(null, new gossip.ClusterInfo().setMembersList([member]))
+  }
+}

@@ -1,0 +1,70 @@
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js'
+import { type Expected, TOMBSTONE } from './decide.ts'
+import { reportFault } from './fault.ts'
+
+/**
+ * The gRPC statuses of EventStoreDB and the trailers that its clients recognise them by. Thrown inside the node; a call
+ * that meets one ends with it.
+ */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  readonly status: Partial<StatusObject>
+
+  constructor(code: status, details: string, trailers: Readonly<Record<string, string>> = {}) {
+    super(details)
+    const metadata = new Metadata()
+    for (const [key, value] of Object.entries(trailers)) metadata.set(key, printable(value))
+    this.status = { code, details, metadata }
+  }
+}
+
+export const badArgument = (details: string): Failure => new Failure(status.INVALID_ARGUMENT, details)
+
+/** What the real server answers when an argument makes one of its handlers throw. */
+export const handlerThrew = (): Failure => new Failure(status.UNKNOWN, 'Exception was thrown by handler.')
+
+export const shuttingDown = (): Failure => new Failure(status.UNAVAILABLE, 'The node is shutting down')
+
+export function streamDeleted(stream: string): Failure {
+  return new Failure(status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
+    exception: 'stream-deleted',
+    'stream-name': stream,
+  })
+}
+
+export function wrongExpectedVersion(stream: string, expected: Expected, current: number): Failure {
+  const actual = current >= TOMBSTONE ? 2n ** 63n - 1n : BigInt(current)
+  const details = `Delete failed due to WrongExpectedVersion. Stream: ${stream}, Expected version: ${expected}, Actual version: ${actual}`
+  return new Failure(status.FAILED_PRECONDITION, details, {
+    exception: 'wrong-expected-version',
+    'stream-name': stream,
+    'expected-version': String(expected),
+    'actual-version': String(actual),
+  })
+}
+
+export function maximumAppendSizeExceeded(limit: number): Failure {
+  return new Failure(status.INVALID_ARGUMENT, `Maximum Append Size of ${limit} Exceeded.`, {
+    exception: 'maximum-append-size-exceeded',
+    'maximum-append-size': String(limit),
+  })
+}
+
+export function missingMetadataProperty(name: string): Failure {
+  return new Failure(status.INVALID_ARGUMENT, `Required Metadata Property '${name}' is missing`, {
+    exception: 'missing-required-metadata-property',
+    'required-metadata-properties': 'type,content-type',
+  })
+}
+
+/** What went wrong as a status: a {@link Failure} says it, anything else is this node's own fault. */
+export function toStatus(error: unknown): Partial<StatusObject> {
+  if (error instanceof Failure) return error.status
+  reportFault(error)
+  const details = error instanceof Error ? error.message : String(error)
+  const isDamage = error instanceof Error && error.name === 'CorruptLog'
+  return { code: isDamage ? status.DATA_LOSS : status.UNKNOWN, details }
+}
+
+/** Trailers take printable ASCII only; the rest is percent-encoded. */
+const printable = (value: string): string => value.replace(/[^ -~]/gu, encodeURIComponent)

@@ -1,0 +1,38 @@
+import { CorruptLog, LogInUse, PortInUse, UnknownLogFormat } from './errors.ts'
+
+/** What the worker is started with. */
+export interface WorkerInput {
+  readonly dataDir: string
+  readonly port: number
+}
+
+/** What the worker says once: that it listens, or why it could not start. Any message to it means that it is to close. */
+export type WorkerMessage =
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'failed'; readonly error: SentError }
+
+/** An error on its way between threads, which keep neither its class nor its fields. */
+export type SentError =
+  | { readonly name: 'LogInUse'; readonly file: string; readonly address: string | undefined }
+  | { readonly name: 'UnknownLogFormat'; readonly file: string; readonly found: string; readonly supported: string }
+  | { readonly name: 'CorruptLog'; readonly file: string; readonly detail: string }
+  | { readonly name: 'PortInUse'; readonly port: number }
+  | { readonly name: 'Error'; readonly message: string }
+
+export function packError(error: unknown): SentError {
+  if (error instanceof LogInUse) return { name: error.name, file: error.file, address: error.address }
+  if (error instanceof UnknownLogFormat) {
+    return { name: error.name, file: error.file, found: error.found, supported: error.supported }
+  }
+  if (error instanceof CorruptLog) return { name: error.name, file: error.file, detail: error.detail }
+  if (error instanceof PortInUse) return { name: error.name, port: error.port }
+  return { name: 'Error', message: error instanceof Error ? error.message : String(error) }
+}
+
+export function unpackError(sent: SentError): Error {
+  if (sent.name === 'LogInUse') return new LogInUse(sent.file, sent.address)
+  if (sent.name === 'UnknownLogFormat') return new UnknownLogFormat(sent.file, sent.found, sent.supported)
+  if (sent.name === 'CorruptLog') return new CorruptLog(sent.file, sent.detail)
+  if (sent.name === 'PortInUse') return new PortInUse(sent.port)
+  return new Error(sent.message)
+}

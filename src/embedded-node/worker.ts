@@ -1,0 +1,23 @@
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
+import { serve } from './server.ts'
+import { packError, type WorkerInput, type WorkerMessage } from './worker-messages.ts'
+
+if (isMainThread || parentPort === null) throw new Error('worker.ts runs as a worker thread only; see node.ts')
+const port = parentPort
+const input: WorkerInput = workerData
+// What matters of its messages comes as an error as well.
+setLogVerbosity(logVerbosity.NONE)
+const say = (message: WorkerMessage): void => port.postMessage(message)
+
+try {
+  const server = await serve(input)
+  port.once('message', async () => {
+    await server.close()
+    port.close()
+  })
+  say({ kind: 'listening', port: server.port })
+} catch (error) {
+  say({ kind: 'failed', error: packError(error) })
+  port.close()
+}
