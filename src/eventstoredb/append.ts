@@ -1,0 +1,109 @@
+import {
+  type AppendExpectedRevision,
+  type EventData,
+  type EventStoreDBClient,
+  NO_STREAM,
+  STREAM_EXISTS,
+} from '@eventstore/db-client'
+import pRetry from 'p-retry'
+import type { NewEvent } from '../cqrs/event.ts'
+import { type Appended, type Precondition, StoreUnavailable } from '../cqrs/event-store.ts'
+import { appendFailure } from './errors.ts'
+import { toPosition } from './recorded-event.ts'
+
+type Answer = Omit<Appended, 'recordedAt'>
+
+/**
+ * Appends over the client's one shared stream, with what it lacks: a deadline, and repetition where that is safe. An
+ * attempt without an answer is repeated on a new connection with the same event ids, which the store recognises.
+ */
+export class Appender {
+  readonly #connect: () => EventStoreDBClient
+  readonly #deadline: number
+  #connection: Promise<EventStoreDBClient>
+
+  constructor(connect: () => EventStoreDBClient, deadline: number) {
+    this.#connect = connect
+    this.#deadline = deadline
+    this.#connection = Promise.resolve(connect())
+  }
+
+  append(stream: string, events: readonly NewEvent[], precondition: Precondition): Promise<Answer> {
+    const end = performance.now() + this.#deadline
+    const once = async () => {
+      const connection = this.#connection
+      const timeout = Math.max(1, Math.min(this.#deadline / 2, end - performance.now()))
+      try {
+        return await within(timeout, appendOnce(connection, stream, events, precondition))
+      } catch (error) {
+        const failure = appendFailure(error, stream, precondition)
+        if (failure instanceof StoreUnavailable) this.#reconnect(connection)
+        throw failure
+      }
+    }
+    return pRetry(once, {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: 25,
+      maxTimeout: 500,
+      randomize: true,
+      maxRetryTime: this.#deadline,
+      shouldRetry: ({ error }) => error instanceof StoreUnavailable && isSafeToRepeat(error, precondition),
+    })
+  }
+
+  async close(): Promise<void> {
+    await (await this.#connection).dispose()
+  }
+
+  /**
+   * The client never gives up a connection without an answer. The old one must be gone before the next append: as
+   * long as it can fail, it fails the appends of every client in the process.
+   */
+  #reconnect(failed: Promise<EventStoreDBClient>): void {
+    if (this.#connection !== failed) return
+    this.#connection = failed.then((client) => client.dispose()).then(this.#connect)
+  }
+}
+
+async function appendOnce(
+  connection: Promise<EventStoreDBClient>,
+  stream: string,
+  events: readonly NewEvent[],
+  precondition: Precondition,
+): Promise<Answer> {
+  const client = await connection
+  const { nextExpectedRevision, position } = await client.appendToStream(stream, events.map(toEventData), {
+    expectedRevision: expectedRevision(precondition),
+    requiresLeader: true,
+  })
+  // The store leaves the position out for a repeated append of events that stream metadata hides.
+  return { lastNumber: Number(nextExpectedRevision) + 1, position: position ? toPosition(position) : 0 }
+}
+
+/** EventStoreDB finds repeated events surely only where the precondition names their place in the stream. */
+function isSafeToRepeat(error: StoreUnavailable, precondition: Precondition): boolean {
+  return error.outcome === 'not-appended' || precondition !== 'exists'
+}
+
+function expectedRevision(precondition: Precondition): AppendExpectedRevision {
+  if (precondition === 'new') return NO_STREAM
+  if (precondition === 'exists') return STREAM_EXISTS
+  return BigInt(precondition.lastNumber) - 1n
+}
+
+function toEventData({ id, type, data, metadata }: NewEvent): EventData {
+  return { id, contentType: 'application/json', type, data, metadata }
+}
+
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const overdue = () => reject(new StoreUnavailable(`no answer within ${Math.round(milliseconds)} ms`, 'unknown'))
+    timer = setTimeout(overdue, milliseconds)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

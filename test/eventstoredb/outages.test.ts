@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { NewEvent } from '../../src/cqrs/event.ts'
+import { connectEventStore, type EventStore } from '../../src/eventstoredb/event-store.ts'
+import { eventStoreUrl } from '../support/event-store.ts'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+
+const url = new URL((await eventStoreUrl()).replace('esdb://', 'http://'))
+
+let proxy: TcpProxy
+let store: EventStore
+
+beforeEach(async () => {
+  proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) })
+  store = connectEventStore(`esdb://127.0.0.1:${proxy.port}${url.search ? `/${url.search}` : ''}`, { deadline: 2_000 })
+})
+
+afterEach(async () => {
+  await store.close()
+  await proxy.close()
+})
+
+describe('while the event store does not answer', () => {
+  it('an append whose reply is lost is repeated and appended once', async () => {
+    const stream = aStream()
+    await store.append(aStream(), [anEvent()], 'new')
+    proxy.dropReplies()
+    const append = store.append(stream, [anEvent()], 'new')
+    await isAppended(stream)
+    proxy.restore()
+    expect(await append).toMatchObject({ lastNumber: 1 })
+    expect(await numbersOf(store, stream)).toEqual([1])
+  })
+
+  it.each(['freeze', 'cut'] as const)(
+    'an append ends within its deadline with an unknown outcome (%s)',
+    async (fault) => {
+      await store.append(aStream(), [anEvent()], 'new')
+      proxy[fault]()
+      const started = performance.now()
+      const failure = { name: 'StoreUnavailable', outcome: 'unknown' }
+      await expect(store.append(aStream(), [anEvent()], 'new')).rejects.toMatchObject(failure)
+      expect(performance.now() - started).toBeLessThan(4_000)
+    },
+  )
+
+  it.each(['freeze', 'cut'] as const)('a read ends within its deadline (%s)', async (fault) => {
+    await store.append(aStream(), [anEvent()], 'new')
+    proxy[fault]()
+    await expect(numbersOf(store, aStream())).rejects.toMatchObject({ name: 'StoreUnavailable' })
+    await expect(store.lastPosition()).rejects.toMatchObject({ name: 'StoreUnavailable' })
+  })
+
+  it.each(['freeze', 'cut'] as const)('it is used again as soon as it is back (%s)', async (fault) => {
+    await store.append(aStream(), [anEvent()], 'new')
+    proxy[fault]()
+    await expect(store.append(aStream(), [anEvent()], 'new')).rejects.toThrow()
+    proxy.restore()
+    expect(await store.append(aStream(), [anEvent()], 'new')).toMatchObject({ lastNumber: 1 })
+    await expect.poll(() => store.lastPosition().catch(() => undefined), { timeout: 10_000 }).toBeGreaterThan(0)
+  })
+
+  it('a subscription fails, and another one goes on where it stopped', async () => {
+    const stream = aStream()
+    const subscribe = (after: number | undefined) =>
+      store.subscribe({ after, streamPrefixes: [stream], signal: new AbortController().signal, maxBatch: 10 })
+    const { position } = await store.append(stream, [anEvent()], 'new')
+    const lost = (async () => {
+      for await (const { events } of subscribe(undefined)) if (events.length > 0) proxy.cut()
+    })()
+    await expect(lost).rejects.toMatchObject({ name: 'StoreUnavailable' })
+    proxy.restore()
+    await store.append(stream, [anEvent()], { lastNumber: 1 })
+    for await (const { events } of subscribe(position)) {
+      if (events.length === 0) continue
+      expect(events.map(({ number }) => number)).toEqual([2])
+      break
+    }
+  })
+})
+
+const aStream = () => `outage${randomUUID().replaceAll('-', '')}-1`
+
+const anEvent = (): NewEvent => ({ id: randomUUID(), type: 'Tested', data: {}, metadata: {} })
+
+async function numbersOf(from: EventStore, stream: string): Promise<number[]> {
+  const numbers = []
+  for await (const { number } of from.read(stream)) numbers.push(number)
+  return numbers
+}
+
+/** Looks past the proxy. Reads only: a second client's appends would share the fate of the first one's. */
+async function isAppended(stream: string): Promise<void> {
+  const direct = connectEventStore(await eventStoreUrl())
+  await expect.poll(() => numbersOf(direct, stream), { timeout: 5_000 }).toEqual([1])
+  await direct.close()
+}
