@@ -1,0 +1,85 @@
+import type Database from 'better-sqlite3'
+import type { Logger } from 'pino'
+import type { Position } from '../cqrs/event.ts'
+import type { EventLog } from '../cqrs/event-store.ts'
+import { type Projection, type ReadModelDatabase, streamPrefixesOf } from './projection.ts'
+import { Projector, type ProjectorStatus, StoreBehindReadModel } from './projector.ts'
+import { ReadModelWriter } from './writer.ts'
+
+export interface GenerationOptions<Queries> {
+  readonly log: EventLog
+  readonly projections: readonly Projection[]
+  readonly queries: (db: ReadModelDatabase) => Queries
+  readonly logger: Logger
+}
+
+/** One file of a running service, with the projector that feeds it and the queries over it. */
+export class Generation<Queries> {
+  readonly #db: ReadModelDatabase
+  readonly #queries: Queries
+  readonly #writer: ReadModelWriter
+  readonly #projector: Projector
+  readonly #begin: Database.Statement<[]>
+  readonly #end: Database.Statement<[]>
+  readonly #position: { get(): { position: Position | null } | undefined }
+
+  constructor(db: ReadModelDatabase, options: GenerationOptions<Queries>, onProgress: () => void) {
+    const { log, projections, logger } = options
+    this.#db = db
+    this.#queries = options.queries(db)
+    this.#begin = db.$client.prepare('BEGIN')
+    this.#end = db.$client.prepare('COMMIT')
+    this.#position = db.$client.prepare('SELECT position FROM checkpoint')
+    this.#writer = new ReadModelWriter(db, projections, 'park')
+    this.#projector = new Projector({
+      ...{ log, logger, onProgress },
+      writer: this.#writer,
+      streamPrefixes: streamPrefixesOf(projections),
+    })
+  }
+
+  get file(): string {
+    return this.#db.$client.name
+  }
+
+  get position(): Position {
+    return this.#writer.position ?? 0
+  }
+
+  /** Whether the log was replaced by one that has not what this file was made from. */
+  get isOfAnotherLog(): boolean {
+    return this.status().error instanceof StoreBehindReadModel
+  }
+
+  status(): ProjectorStatus {
+    return this.#projector.status()
+  }
+
+  query<T>(read: (queries: Queries) => T): { value: T; position: Position } {
+    // A transaction, because a projector of another process may have fenced this one off and be writing.
+    this.#begin.run()
+    try {
+      return { value: read(this.#queries), position: this.#position.get()?.position ?? 0 }
+    } finally {
+      // SQLite may have ended it already, where the file is at fault.
+      if (this.#db.$client.inTransaction) this.#end.run()
+    }
+  }
+
+  /** Whether it has every event that the other has; then it comes to reflect the same position, if not a later one. */
+  catchUpWith(other: Generation<Queries>): boolean {
+    if ((this.#writer.lastEvent ?? 0) < (other.#writer.lastEvent ?? 0)) return false
+    this.#writer.write({ events: [], position: other.position, caughtUp: true })
+    return true
+  }
+
+  /** Puts on disk what only the write-ahead log has. */
+  flush(): void {
+    this.#db.$client.pragma('wal_checkpoint(TRUNCATE)')
+  }
+
+  async close(): Promise<void> {
+    await this.#projector.stop()
+    this.#db.$client.close()
+  }
+}

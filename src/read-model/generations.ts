@@ -1,0 +1,142 @@
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+import Database from 'better-sqlite3'
+
+/** Names the live file. Replaced by rename, so that a reader sees the old name or the new one and nothing else. */
+const POINTER = 'current'
+const LOCK = 'lock.sqlite'
+const GENERATION = /^(\d+)\.sqlite$/
+
+/**
+ * The folder of a read model: files `<generation>.sqlite`, and a pointer to the live one. A file is never renamed,
+ * because SQLite finds the write-ahead log of a file by its name.
+ */
+export class Generations {
+  readonly #dir: string
+
+  constructor(dir: string) {
+    this.#dir = dir
+  }
+
+  /** Path of the live file; undefined where there has been none. */
+  current(): string | undefined {
+    try {
+      const name = readFileSync(join(this.#dir, POINTER), 'utf8').trim()
+      return GENERATION.test(name) ? join(this.#dir, name) : undefined
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * The right to make files and to move the pointer. Ends with the process at the latest. Makes the folder.
+   *
+   * @throws {RebuildInProgress} another process has it, or another part of this one.
+   */
+  lock(): GenerationsLock {
+    mkdirSync(this.#dir, { recursive: true })
+    const lock = new Database(join(this.#dir, LOCK), { timeout: 0 })
+    try {
+      lock.exec('BEGIN EXCLUSIVE')
+    } catch (error) {
+      lock.close()
+      throw isBusy(error) ? new RebuildInProgress(this.#dir) : error
+    }
+    return {
+      newFile: () => join(this.#dir, `${Math.max(0, ...this.#numbers()) + 1}.sqlite`),
+      makeCurrent: (file) => this.#point(basename(file)),
+      removeUnused: () => this.#removeUnused(),
+      release: () => {
+        lock.close()
+      },
+    }
+  }
+
+  #point(name: string): void {
+    const draft = join(this.#dir, `${POINTER}.new`)
+    writeFileSync(draft, `${name}\n`, { flush: true })
+    renameSync(draft, join(this.#dir, POINTER))
+    syncToDisk(this.#dir)
+  }
+
+  #removeUnused(): void {
+    const current = this.current()
+    for (const number of this.#numbers()) {
+      const file = join(this.#dir, `${number}.sqlite`)
+      if (file !== current && !isOpenSomewhere(file)) removeFile(file)
+    }
+  }
+
+  #numbers(): number[] {
+    return readdirSync(this.#dir)
+      .flatMap((name) => GENERATION.exec(name)?.[1] ?? [])
+      .map(Number)
+  }
+}
+
+export interface GenerationsLock {
+  /** A path that no file has. */
+  newFile(): string
+  /** Makes a file the live one, durably and at once. What is in it must be on disk already. */
+  makeCurrent(file: string): void
+  /** Removes what crashes and earlier generations have left, except for files that a process has open. */
+  removeUnused(): void
+  release(): void
+}
+
+export function removeFile(file: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true })
+}
+
+/** Not for a file that this process has open in SQLite: closing it here would drop SQLite's locks on it. */
+export function syncToDisk(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** A file leaves WAL mode only for a connection that is its only one. */
+function isOpenSomewhere(file: string): boolean {
+  const db = new Database(file, { timeout: 0 })
+  try {
+    db.pragma('journal_mode = DELETE')
+    return false
+  } catch (error) {
+    return isBusy(error)
+  } finally {
+    db.close()
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+/** Another process, or another part of this one, is building a read model in the same folder. */
+export class RebuildInProgress extends Error {
+  override readonly name = 'RebuildInProgress'
+  readonly dir: string
+
+  constructor(dir: string) {
+    super(`a read model is being built in ${dir} already`)
+    this.dir = dir
+  }
+}

@@ -1,0 +1,57 @@
+import { asc, count, getTableColumns } from 'drizzle-orm'
+import type { EventNumber, Position } from '../cqrs/event.ts'
+import { checkpointOf, openFile, UnusableFile } from './file.ts'
+import { Generations } from './generations.ts'
+import type { Projection, ReadModelDatabase } from './projection.ts'
+import { parkedEvents } from './tables.ts'
+
+/** Most parked events that are listed. All are counted. */
+const LISTED = 20
+
+export interface Inspection<T> {
+  readonly file: string
+  readonly position: Position
+  /** Position of the last event applied or parked; undefined where there was none. */
+  readonly lastEvent: Position | undefined
+  readonly parkedCount: number
+  /** The first of them. */
+  readonly parked: readonly ParkedEvent[]
+  readonly value: T
+}
+
+interface ParkedEvent {
+  readonly position: Position
+  readonly stream: string
+  readonly number: EventNumber
+  readonly type: string
+  readonly eventId: string
+  readonly error: string
+  /** ISO 8601. */
+  readonly parkedAt: string
+}
+
+/**
+ * What the live file holds, and what `read` makes of it, whether a service runs or not.
+ *
+ * @throws {UnusableFile} there is no live file that could be served.
+ */
+export function inspect<T>(
+  dir: string,
+  projections: readonly Projection[],
+  read: (db: ReadModelDatabase) => T,
+): Inspection<T> {
+  const file = new Generations(dir).current()
+  if (file === undefined) throw new UnusableFile(dir, 'nothing has been built there')
+  const db = openFile(file, projections, { readonly: true })
+  try {
+    return db.$client.transaction(() => {
+      const { event: _, ...columns } = getTableColumns(parkedEvents)
+      const parked = db.select(columns).from(parkedEvents).orderBy(asc(parkedEvents.position)).limit(LISTED).all()
+      const parkedCount = db.select({ count: count() }).from(parkedEvents).get()?.count ?? 0
+      const { position = 0, lastEvent } = checkpointOf(db)
+      return { file, position, lastEvent, parkedCount, parked, value: read(db) }
+    })()
+  } finally {
+    db.$client.close()
+  }
+}

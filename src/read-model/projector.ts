@@ -1,0 +1,169 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Position } from '../cqrs/event.ts'
+import { type EventLog, type LogBatch, StoreUnavailable } from '../cqrs/event-store.ts'
+import { isPassing } from './sqlite-faults.ts'
+import type { ReadModelWriter } from './writer.ts'
+
+/** Most events in one transaction: what a query may have to wait for. */
+const MAX_BATCH = 500
+
+/** Bounds of the wait before the log is subscribed to again, in milliseconds. */
+const FIRST_WAIT = 50
+const LONGEST_WAIT = 5_000
+
+export interface ProjectorStatus {
+  /**
+   * `replaying`: applying what was in the log before it came; `live`: applying events as they happen; `reconnecting`:
+   * trying again, for ever, after `error`; `failed`: stopped by `error` for good.
+   */
+  readonly state: 'replaying' | 'live' | 'reconnecting' | 'failed'
+  /** The checkpoint: 0 where nothing has been applied. */
+  readonly position: Position
+  /** Events received and not applied. Undefined while not live: how many there are to come is not known. */
+  readonly lag: number | undefined
+  /** Since the projector last applied something; 0 while it is live and has applied all that it has received. */
+  readonly millisecondsWithoutProgress: number
+  /** Number of parked events. */
+  readonly parked: number
+  readonly error?: Error
+}
+
+export interface ProjectorOptions {
+  readonly log: EventLog
+  readonly writer: ReadModelWriter
+  readonly streamPrefixes: readonly string[]
+  readonly logger: Logger
+  /** Called after each commit and each change of state. */
+  readonly onProgress: () => void
+}
+
+/**
+ * Feeds the log into a file from its checkpoint on, for as long as it is not stopped. Every event is applied once,
+ * in log order. Events that were parked are tried again whenever it subscribes.
+ */
+export class Projector {
+  readonly #options: ProjectorOptions
+  readonly #stop = new AbortController()
+  readonly #done: Promise<void>
+  #state: ProjectorStatus['state'] = 'replaying'
+  #error: Error | undefined
+  #received = 0
+  #failures = 0
+  #lastProgress = performance.now()
+
+  constructor(options: ProjectorOptions) {
+    this.#options = options
+    this.#done = this.#run()
+  }
+
+  status(): ProjectorStatus {
+    const { writer } = this.#options
+    const isCurrent = this.#state === 'live' && this.#received === 0
+    return {
+      state: this.#state,
+      position: writer.position ?? 0,
+      lag: this.#state === 'live' ? this.#received : undefined,
+      millisecondsWithoutProgress: isCurrent ? 0 : Math.round(performance.now() - this.#lastProgress),
+      parked: writer.parked,
+      ...(this.#error && { error: this.#error }),
+    }
+  }
+
+  /** Resolves when the last transaction is over. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#done
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        await this.#follow(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        this.#failed(error instanceof Error ? error : new Error(String(error)))
+        if (this.#state === 'failed') return
+        await setTimeout(waitAfter(this.#failures), undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { log, writer, streamPrefixes } = this.#options
+    const after = await this.#resumeAfter()
+    writer.replayParked()
+    for await (const batch of log.subscribe({ after, streamPrefixes, signal, maxBatch: MAX_BATCH })) {
+      if (signal.aborted) return
+      this.#apply(batch)
+    }
+  }
+
+  #apply(batch: LogBatch): void {
+    const { writer, onProgress, logger } = this.#options
+    const parked = writer.parked
+    this.#received = batch.events.length
+    writer.write(batch)
+    this.#received = 0
+    this.#failures = 0
+    this.#lastProgress = performance.now()
+    if (writer.parked > parked) logger.error({ parked: writer.parked }, 'events were parked that cannot be applied')
+    const state = batch.caughtUp ? 'live' : 'replaying'
+    if (state !== this.#state) logger.info({ position: writer.position }, `projector is ${state}`)
+    this.#state = state
+    this.#error = undefined
+    onProgress()
+  }
+
+  /**
+   * Where to go on. The log may end before the checkpoint, because a checkpoint counts records that the store does
+   * not show; but an event that has been applied must still be there.
+   *
+   * @throws {StoreBehindReadModel}
+   */
+  async #resumeAfter(): Promise<Position | undefined> {
+    const { log, writer } = this.#options
+    if (writer.position === undefined) return undefined
+    const end = await log.lastPosition()
+    if (writer.lastEvent !== undefined && (end === undefined || end < writer.lastEvent)) {
+      throw new StoreBehindReadModel(writer.lastEvent, end)
+    }
+    return end === undefined ? undefined : Math.min(writer.position, end)
+  }
+
+  #failed(error: Error): void {
+    const { logger, onProgress, writer } = this.#options
+    const willPass = error instanceof StoreUnavailable || isPassing(error)
+    this.#state = willPass ? 'reconnecting' : 'failed'
+    this.#error = error
+    this.#failures++
+    if (!willPass) logger.error({ err: error, position: writer.position }, 'projector has failed')
+    else if (this.#failures === 1) logger.warn({ err: error, position: writer.position }, 'projector is interrupted')
+    onProgress()
+  }
+}
+
+/** Doubled after each failure in a row, and drawn at random so that services do not come back all at once. */
+function waitAfter(failures: number): number {
+  return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1)) * (0.5 + Math.random() / 2)
+}
+
+/** The log ends before an event that was applied: it was restored from a backup, or is another log. */
+export class StoreBehindReadModel extends Error {
+  override readonly name = 'StoreBehindReadModel'
+  /** Position of the last event applied. */
+  readonly lastEvent: Position
+  /** Position of the last event in the log; undefined where it is empty. */
+  readonly end: Position | undefined
+
+  constructor(lastEvent: Position, end: Position | undefined) {
+    const where = end === undefined ? 'is empty' : `ends at position ${end}`
+    super(
+      `the event store ${where}, but the read model has an event of position ${lastEvent}: ` +
+        'the store was restored or replaced. Rebuild the read model to make it follow this store.',
+    )
+    this.lastEvent = lastEvent
+    this.end = end
+  }
+}

@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto'
+import type Database from 'better-sqlite3'
+import type { Position, RecordedEvent } from '../cqrs/event.ts'
+import type { LogBatch } from '../cqrs/event-store.ts'
+import { applyAll, eventApplier, lastInOrder, PoisonEvent } from './apply.ts'
+import { ParkedEvents } from './parking.ts'
+import type { Projection, ReadModelDatabase } from './projection.ts'
+import { isOfTheFile } from './sqlite-faults.ts'
+import { checkpoint } from './tables.ts'
+
+/** How often an event is given to its handlers before it is parked. */
+const ATTEMPTS = 3
+
+/** What becomes of an event that cannot be applied: it is put aside with its stream, or it ends the replay. */
+export type PoisonPolicy = 'park' | 'throw'
+
+/**
+ * The one writer of a file. Each batch is one transaction: rows, parked events and checkpoint move together or not
+ * at all. A writer that takes a file over fences off the one that had it before.
+ */
+export class ReadModelWriter {
+  readonly #db: ReadModelDatabase
+  readonly #policy: PoisonPolicy
+  readonly #owner = randomUUID()
+  readonly #apply: (event: RecordedEvent) => void
+  readonly #parkedEvents: ParkedEvents
+  readonly #moveCheckpoint: Database.Statement<[Position | null, Position | null, string, Position | null]>
+  #position: Position | undefined
+  #lastEvent: Position | undefined
+  #parked: number
+
+  constructor(db: ReadModelDatabase, projections: readonly Projection[], policy: PoisonPolicy) {
+    this.#db = db
+    this.#policy = policy
+    this.#apply = eventApplier(db, projections)
+    this.#parkedEvents = new ParkedEvents(db)
+    this.#moveCheckpoint = db.$client.prepare(
+      'UPDATE checkpoint SET position = ?, last_event = ? WHERE owner = ? AND position IS ?',
+    )
+    const row = db.update(checkpoint).set({ owner: this.#owner }).returning().get()
+    this.#position = row.position ?? undefined
+    this.#lastEvent = row.lastEvent ?? undefined
+    this.#parked = this.#parkedEvents.count()
+  }
+
+  /** The checkpoint: undefined at the start of the log. Never decreases. */
+  get position(): Position | undefined {
+    return this.#position
+  }
+
+  /** Position of the last event applied or parked. */
+  get lastEvent(): Position | undefined {
+    return this.#lastEvent
+  }
+
+  /** Number of parked events. */
+  get parked(): number {
+    return this.#parked
+  }
+
+  /**
+   * @throws {ProjectorFenced} another writer has taken the file over.
+   * @throws {EventsOutOfOrder} an event comes at or before one that was applied.
+   * @throws {PoisonEvent} an event cannot be applied and the policy is to throw.
+   * @throws {Database.SqliteError} the file cannot be written: disk full, I/O error, corrupt.
+   * In every case nothing of the batch is written.
+   */
+  write(batch: LogBatch): void {
+    const lastEvent = lastInOrder(batch.events, this.#lastEvent)
+    const position = Math.max(batch.position, lastEvent ?? 0, this.#position ?? 0)
+    if (position === this.#position && batch.events.length === 0) return
+    try {
+      if (this.#parked > 0) this.#commit(position, lastEvent, () => this.#applyOrPark(batch.events))
+      else this.#commit(position, lastEvent, () => this.#applyAll(batch.events))
+    } catch (error) {
+      if (!(error instanceof PoisonEvent) || this.#policy === 'throw') throw error
+      this.#commit(position, lastEvent, () => this.#applyOrPark(batch.events))
+    }
+  }
+
+  /** Applies what was parked and can be applied now, in log order within each stream. */
+  replayParked(): void {
+    if (this.#parked === 0) return
+    this.#commit(this.#position, this.#lastEvent, () => -this.#parkedEvents.replay((event) => this.#attempt(event)))
+  }
+
+  /** `work` returns by how much the number of parked events changes. */
+  #commit(position: Position | undefined, lastEvent: Position | undefined, work: () => number): void {
+    const transaction = this.#db.$client.transaction(() => {
+      const parked = work()
+      const moved = this.#moveCheckpoint.run(position ?? null, lastEvent ?? null, this.#owner, this.#position ?? null)
+      if (moved.changes === 0) throw new ProjectorFenced(this.#db.$client.name)
+      return parked
+    })
+    this.#parked += transaction.immediate()
+    this.#position = position
+    this.#lastEvent = lastEvent
+  }
+
+  #applyAll(events: readonly RecordedEvent[]): 0 {
+    applyAll(events, this.#apply)
+    return 0
+  }
+
+  #applyOrPark(events: readonly RecordedEvent[]): number {
+    let parked = 0
+    for (const event of events) {
+      const reason = this.#parkedEvents.holds(event.stream)
+        ? 'an earlier event of its stream is parked'
+        : this.#attempt(event)?.message
+      if (reason === undefined) continue
+      this.#parkedEvents.park(event, reason)
+      parked++
+    }
+    return parked
+  }
+
+  /** Applies an event wholly, or not at all and says why. */
+  #attempt(event: RecordedEvent): Error | undefined {
+    let failure: unknown
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      try {
+        this.#db.$client.transaction(this.#apply)(event)
+        return undefined
+      } catch (error) {
+        if (isOfTheFile(error)) throw error
+        failure = error
+      }
+    }
+    return failure instanceof Error ? failure : new Error(String(failure))
+  }
+}
+
+/** Another projector has taken the file over, so this one must stop. */
+export class ProjectorFenced extends Error {
+  override readonly name = 'ProjectorFenced'
+  readonly file: string
+
+  constructor(file: string) {
+    super(`another projector has taken over ${file}; is a second service running on this data directory?`)
+    this.file = file
+  }
+}
