@@ -1,0 +1,106 @@
+import { type Context, type Handler, Hono, type Next } from 'hono'
+import type { Logger } from 'pino'
+import { type HalLink, render } from './hal.ts'
+import { type Health, healthRoutes } from './health.ts'
+import { readJson } from './json-body.ts'
+import type { Module, RouteVariables, Variables } from './module.ts'
+import { allProblems, HttpProblem, type Problems, problemOf } from './problem.ts'
+import { type ReadModelProgress, readYourWrites } from './read-your-writes.ts'
+import { requestId } from './request-id.ts'
+import { finish, send, sendProblem } from './response.ts'
+
+export interface AppOptions {
+  readonly modules: readonly Module[]
+  readonly readModel: ReadModelProgress
+  readonly health: () => Health
+  readonly logger: Pick<Logger, 'error' | 'warn'>
+}
+
+/** The HTTP API. Every response carries `X-Request-Id`, every error is a problem (RFC 9457). */
+export function createApp({ modules, readModel, health, logger }: AppOptions): Hono<{ Variables: Variables }> {
+  const problems: Problems = Object.assign({}, ...modules.map((module) => module.problems))
+  const app = new Hono<{ Variables: Variables }>()
+  // Not as a middleware: that would make each request of a route that answers at once wait for promises.
+  const mount = ({ routes }: Hono<{ Variables: RouteVariables }>) => {
+    for (const { method, path, handler } of routes) app.on(method, path, exchange(handler, method === 'GET', readModel))
+  }
+
+  const links = Object.assign({ self: { href: '/' } }, ...modules.map((module) => module.links), healthLinks)
+  mount(indexRoutes(links, problems))
+  mount(healthRoutes(health))
+  for (const { routes } of modules) mount(routes)
+
+  app.notFound((c) => {
+    begin(c)
+    const allowed = allowedMethods(app, c.req.path)
+    if (allowed.length === 0) return fail(c, notFound(c))
+    const headers = { Allow: allowed.join(', ') }
+    if (c.req.method === 'OPTIONS') return finish(c, c.body(null, 204, headers))
+    const detail = `${c.req.method} is not allowed here. Allowed: ${headers.Allow}.`
+    return fail(c, new HttpProblem('method-not-allowed', detail, headers))
+  })
+  app.onError((error, c) => fail(c, error))
+  return app
+
+  function fail(c: Context<{ Variables: Variables }>, error: Error): Response {
+    const problem = problemOf(error, problems)
+    const { method, path } = c.req
+    const facts = { requestId: c.get('requestId'), method, path }
+    if (problem.status === 500) logger.error({ ...facts, err: error }, 'a request met an unexpected error')
+    if (problem.status === 503) logger.warn({ ...facts, error: error.name }, 'a request could not be served')
+    return sendProblem(c, problem)
+  }
+}
+
+const healthLinks = { 'health-live': { href: '/health/live' }, 'health-ready': { href: '/health/ready' } }
+
+function notFound(c: Context): HttpProblem {
+  return new HttpProblem('not-found', `There is nothing at ${c.req.path}.`)
+}
+
+/** One request and its answer: what every route has around it. */
+function exchange(handler: Handler, isQuery: boolean, readModel: ReadModelProgress) {
+  return (c: Context<{ Variables: Variables }>, next: Next) => {
+    begin(c)
+    const answer = () => {
+      const response = handler(c, next)
+      return response instanceof Promise ? response.then((later) => finish(c, later)) : finish(c, response)
+    }
+    const token = isQuery ? c.req.header('Consistency-Token') : undefined
+    if (token === undefined) return answer()
+    return readYourWrites(c.req, token, readModel).then((wait) => {
+      c.set('appliedWait', wait)
+      return answer()
+    })
+  }
+}
+
+function begin(c: Context<{ Variables: Variables }>): void {
+  c.set('requestId', requestId(c.req.header('X-Request-Id')))
+  c.set('readJson', () => readJson(c.req))
+  c.set('render', render)
+  c.set('send', (representation, status, headers) => send(c, representation, status, headers))
+}
+
+/** The HAL root, and a page for every type of problem. */
+function indexRoutes(links: Readonly<Record<string, HalLink>>, modules: Problems) {
+  return new Hono<{ Variables: RouteVariables }>()
+    .get('/', (c) => c.get('send')(render({ _links: links })))
+    .get('/problems/:slug', (c) => {
+      const facts = allProblems(modules).find(({ slug }) => slug === c.req.param('slug'))
+      if (!facts) throw notFound(c)
+      const type = `/problems/${facts.slug}`
+      const { title, status } = facts
+      return c.get('send')(render({ _links: { self: { href: type } }, type, title, status }))
+    })
+}
+
+/** In the order of their registration; HEAD comes with GET, and OPTIONS is answered everywhere. */
+function allowedMethods(app: Hono<{ Variables: Variables }>, path: string): string[] {
+  const registered = new Set(app.routes.map(({ method }) => method).filter((method) => method !== 'ALL'))
+  const allowed = [...registered].filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method === method),
+  )
+  if (allowed.length === 0) return []
+  return [...allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])), 'OPTIONS']
+}
