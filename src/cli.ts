@@ -1,0 +1,153 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import pino, { type Logger } from 'pino'
+import pretty from 'pino-pretty'
+import { withEventStore } from './cli/event-store.ts'
+import { count, withProgress } from './cli/progress.ts'
+import { describe, statusReport } from './cli/report.ts'
+import { type Config, ConfigError, readConfig } from './config.ts'
+import { startNode } from './embedded-node/node.ts'
+import { nodeUrl, projections, readModelDir, serve } from './main.ts'
+import { rebuild } from './read-model/rebuild.ts'
+import { verify } from './read-model/verify.ts'
+
+const EXIT_FAILURE = 1
+const EXIT_USAGE = 2
+
+/** Longest time for a shutdown, in milliseconds. */
+const SHUTDOWN = 9_500
+
+/** npm passes on a signal that the terminal has sent to the whole process group already, in milliseconds. */
+const ECHO = 300
+
+const program = new Command('rollbook')
+  .description('Event-sourced user registration on EventStoreDB. Configured by environment variables: see README.')
+  .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
+
+program
+  .command('serve')
+  .description('start the service, and the embedded node where EVENTSTORE_URL is not set')
+  .action(async () => {
+    const config = readConfig(process.env)
+    const logger = loggerOf(config)
+    const service = await serve(config, logger)
+    logger.info(`Rollbook is up. API: ${service.url} Event store: ${service.eventStore}`)
+    await untilStopped(service, logger)
+  })
+
+program
+  .command('node')
+  .description('start the embedded node alone, for other clients and services')
+  .option('--data-dir <path>', 'folder of the log (default: DATA_DIR)')
+  .option('--port <number>', 'gRPC port on 127.0.0.1, 0 for a free one (default: EMBEDDED_NODE_PORT)')
+  .action(async ({ dataDir, port }: { dataDir?: string; port?: string }) => {
+    const environment = {
+      ...process.env,
+      ...(dataDir !== undefined && { DATA_DIR: dataDir }),
+      ...(port !== undefined && { EMBEDDED_NODE_PORT: port }),
+    }
+    const config = readConfig(environment)
+    const logger = loggerOf(config)
+    const node = await startNode({ dataDir: config.dataDir, port: config.embeddedNodePort })
+    logger.info(`Embedded node is up. Event store: ${nodeUrl(node.address)} Log: ${config.dataDir}`)
+    await untilStopped(node, logger)
+  })
+
+program
+  .command('rebuild')
+  .description('replay the log into a new read model and swap it in; a running service takes it up')
+  .action(() =>
+    withEventStore(async (log, config) => {
+      const dir = readModelDir(config)
+      const { file, events, position } = await withProgress((onProgress) =>
+        rebuild({ log, dir, projections, onProgress, signal: interrupted() }),
+      )
+      print(`Rebuilt from ${count(events)} events up to position ${position}: ${file}`)
+    }),
+  )
+
+program
+  .command('status')
+  .description('show positions, lag, counts and parked events; exit code 1 where something is wrong')
+  .action(() =>
+    withEventStore(async (log, config) => {
+      const { lines, isHealthy } = await statusReport(log, readModelDir(config))
+      print(lines.join('\n'))
+      process.exitCode = isHealthy ? 0 : EXIT_FAILURE
+    }),
+  )
+
+program
+  .command('verify')
+  .description('replay the log into a scratch file and compare it with the read model; exit code 1 where they differ')
+  .action(() =>
+    withEventStore(async (log, config) => {
+      const dir = readModelDir(config)
+      const { file, events, position, differenceCount, differences } = await withProgress((onProgress) =>
+        verify({ log, dir, projections, onProgress, signal: interrupted() }),
+      )
+      print(`Replayed ${count(events)} events up to position ${position} and compared them with ${file}`)
+      for (const difference of differences) print(describe(difference))
+      print(differenceCount === 0 ? 'No differences.' : `${count(differenceCount)} differences.`)
+      process.exitCode = differenceCount === 0 ? 0 : EXIT_FAILURE
+    }),
+  )
+
+try {
+  await program.parseAsync()
+  // The client of EventStoreDB keeps its connections open, and them the process.
+  process.exit()
+} catch (error) {
+  process.stderr.write(`rollbook: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE)
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Aborted by the first SIGINT or SIGTERM, so that what was begun can be cleaned up. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => controller.abort(new Error(`interrupted by ${signal}`)))
+  }
+  return controller.signal
+}
+
+/** JSON lines, or on a terminal lines for people. */
+function loggerOf({ logLevel }: Config): Logger {
+  if (!process.stdout.isTTY) return pino({ level: logLevel })
+  return pino({ level: logLevel }, pretty({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' }))
+}
+
+/** Runs until the first SIGTERM or SIGINT, then ends with 0; a second signal ends the process at once. */
+async function untilStopped(
+  running: { readonly failed: Promise<Error>; close(): Promise<void> },
+  logger: Logger,
+): Promise<never> {
+  // The client of EventStoreDB rejects promises that nobody can hold when a connection breaks at the wrong moment.
+  process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'unhandled rejection'))
+  const stopped = new Promise<'signal'>((resolve) => {
+    let first: number | undefined
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (first !== undefined && performance.now() - first > ECHO) process.exit(EXIT_FAILURE)
+        if (first === undefined) logger.info(`${signal}: stopping`)
+        first ??= performance.now()
+        resolve('signal')
+      })
+    }
+  })
+  const reason = await Promise.race([stopped, running.failed])
+  if (reason !== 'signal') logger.fatal({ err: reason }, 'the event store has failed')
+  const overdue = setTimeout(() => {
+    logger.error(`not stopped after ${SHUTDOWN} ms`)
+    process.exit(EXIT_FAILURE)
+  }, SHUTDOWN)
+  await running.close()
+  clearTimeout(overdue)
+  logger.info('stopped')
+  process.exit(reason === 'signal' ? 0 : EXIT_FAILURE)
+}

@@ -1,0 +1,34 @@
+import { type Config, readConfig } from '../config.ts'
+import { LogInUse } from '../embedded-node/errors.ts'
+import { startNode } from '../embedded-node/node.ts'
+import { connectEventStore, type EventStore } from '../eventstoredb/event-store.ts'
+import { nodeUrl } from '../main.ts'
+
+/**
+ * Works on the configured event store. Without `EVENTSTORE_URL` that is the node of the service that runs on the data
+ * directory, or where none runs, a node that is started for the time being.
+ */
+export async function withEventStore(work: (store: EventStore, config: Config) => Promise<void>): Promise<void> {
+  const config = readConfig(process.env)
+  const { url, close } = await reach(config)
+  const store = connectEventStore(url)
+  try {
+    await work(store, config)
+  } finally {
+    await store.close()
+    await close()
+  }
+}
+
+async function reach({ eventStoreUrl, dataDir }: Config): Promise<{ url: string; close(): Promise<void> }> {
+  const nothingToClose = async () => {}
+  if (eventStoreUrl !== undefined) return { url: eventStoreUrl, close: nothingToClose }
+  try {
+    // Any free port: nobody else is to find it.
+    const node = await startNode({ dataDir, port: 0 })
+    return { url: nodeUrl(node.address), close: () => node.close() }
+  } catch (error) {
+    if (!(error instanceof LogInUse) || error.address === undefined) throw error
+    return { url: nodeUrl(error.address), close: nothingToClose }
+  }
+}

@@ -1,0 +1,82 @@
+import { setTimeout } from 'node:timers/promises'
+import { prepareUserDirectory } from '../../projections/users/queries.ts'
+import type { Position } from '../cqrs/event.ts'
+import type { EventLog } from '../cqrs/event-store.ts'
+import { projections } from '../main.ts'
+import type { Difference } from '../read-model/compare.ts'
+import { type Inspection, inspect } from '../read-model/inspect.ts'
+import { streamPrefixesOf } from '../read-model/projection.ts'
+import { count } from './progress.ts'
+
+/** How long a read model that lags may take to move on before it counts as stuck, in milliseconds. */
+const PATIENCE = 2_000
+
+/**
+ * Where the read model stands, line by line. It is healthy if no event is parked, it is not ahead of the log, and it
+ * has every event or is catching up.
+ *
+ * @throws {UnusableFile | StoreUnavailable}
+ */
+export async function statusReport(log: EventLog, dir: string): Promise<{ lines: string[]; isHealthy: boolean }> {
+  const look = () => inspect(dir, projections, (db) => prepareUserDirectory(db).total())
+  const end = (await log.lastPosition()) ?? 0
+  let seen = look()
+  let lag = await eventsAfter(log, seen.position)
+  let isStuck = false
+  if (lag > 0) {
+    await setTimeout(PATIENCE)
+    const later = look()
+    isStuck = later.position === seen.position
+    seen = later
+    lag = await eventsAfter(log, seen.position)
+  }
+  const isAhead = seen.lastEvent !== undefined && seen.lastEvent > end
+  const troubles = [
+    ...(isAhead ? ['The read model is ahead of the event store, which was restored or replaced: rebuild it.'] : []),
+    ...(isStuck ? ['The read model does not catch up: is a service running on it?'] : []),
+    ...(seen.parkedCount > 0
+      ? ['Events are parked: they are applied when the service starts with code that can.']
+      : []),
+  ]
+  return { lines: [...facts(seen, end, lag), ...parkedLines(seen), ...troubles], isHealthy: troubles.length === 0 }
+}
+
+/** One line for a difference between the read model and the log. */
+export function describe({ table, key, column, live, replayed }: Difference): string {
+  const at = `${table} ${key}${column === undefined ? '' : `, ${column}`}`
+  return `${at}: read model has ${shown(live)}, replay has ${shown(replayed)}`
+}
+
+function facts({ file, position, value: users, parkedCount }: Inspection<number>, end: Position, lag: number) {
+  return [
+    `read model  ${file}`,
+    `position    ${position} (the log ends at ${end})`,
+    `lag         ${count(lag)} events`,
+    `users       ${count(users)}`,
+    `parked      ${count(parkedCount)}`,
+  ]
+}
+
+function parkedLines({ parked, parkedCount }: Inspection<number>): string[] {
+  const lines = parked.map(
+    ({ position, stream, number, type, error }) =>
+      `  ${type} at position ${position}, event ${number} of ${stream}: ${error.split('\n')[0]}`,
+  )
+  return parkedCount > parked.length ? [...lines, `  and ${count(parkedCount - parked.length)} more`] : lines
+}
+
+/** How many events of ours the log has after a position. */
+async function eventsAfter(log: EventLog, after: Position): Promise<number> {
+  const stop = new AbortController()
+  const streamPrefixes = streamPrefixesOf(projections)
+  let events = 0
+  for await (const batch of log.subscribe({ after, streamPrefixes, signal: stop.signal, maxBatch: 500 })) {
+    events += batch.events.length
+    if (batch.caughtUp) break
+  }
+  return events
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value)
+}
