@@ -119,7 +119,7 @@ function interrupted(): AbortSignal {
 /** JSON lines, or on a terminal lines for people. */
 function loggerOf({ logLevel }: Config): Logger {
   if (!process.stdout.isTTY) return pino({ level: logLevel })
-  return pino({ level: logLevel }, pretty({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' }))
+  return pino({ level: logLevel }, pretty({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true }))
 }
 
 /** Runs until the first SIGTERM or SIGINT, then ends with 0; a second signal ends the process at once. */

@@ -69,6 +69,8 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
       stopping.abort()
       return server.close()
     })
+    // The line that says that the service is up should come last; but a long replay must not hold it back.
+    await readModel.reached(0, 1_000)
     return {
       ...{ close, url: server.url, eventStore: withoutPassword(url) },
       failed: node?.failed ?? new Promise(() => undefined),
