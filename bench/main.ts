@@ -7,7 +7,7 @@ import { startUp } from './start-up.ts'
 /** All figures, or those that are named: `npm run bench -- registrations list`. */
 const figures: Record<string, () => Promise<void>> = {
   registrations: () => registrations(5, 4),
-  rebuild: () => rebuild(5, 100_000),
+  rebuild: () => rebuild(5, 200_000),
   list: () => list(5, 4, 10_000),
   'start-up': () => startUp(5, 100_000),
   memory: () => memory(1_000_000),

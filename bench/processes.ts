@@ -47,7 +47,7 @@ export async function run(
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const running = { process: child, stop: () => stop(child) }
-  process.on('exit', () => child.kill('SIGKILL'))
+  process.setMaxListeners(0).on('exit', () => child.kill('SIGKILL'))
   while (readyUrl && !(await answers(readyUrl))) {
     if (child.exitCode !== null) throw new Error(`${script.join(' ')} ended with exit code ${child.exitCode}`)
     await new Promise((resolve) => setTimeout(resolve, 2))

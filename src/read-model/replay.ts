@@ -2,7 +2,8 @@ import type { Position } from '../cqrs/event.ts'
 import type { EventLog, LogBatch } from '../cqrs/event-store.ts'
 import { type Projection, streamPrefixesOf } from './projection.ts'
 
-const MAX_BATCH = 500
+/** Small, so that the store goes on sending while a batch is applied: what it may send ahead is bounded. */
+const MAX_BATCH = 100
 
 /** Least time between two reports of progress, in milliseconds. */
 const REPORT = 100
