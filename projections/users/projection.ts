@@ -1,15 +1,13 @@
 import type { Projection } from '../../src/read-model/projection.ts'
-import { streamOf } from '../../src/cqrs/aggregate.ts'
-import { user, userEvents } from '../../src/users/user.ts'
+import { idOf, streamPrefix } from '../../src/cqrs/aggregate.ts'
+import { user } from '../../src/users/user.ts'
 import { foldCase } from './search.ts'
-
-const streamPrefix = streamOf(user, '')
 
 /** Who is registered: the list, newest first, the search in it, and the number of users. */
 export const usersProjection: Projection = {
   name: 'users',
   version: 1,
-  streamPrefixes: [streamPrefix],
+  streamPrefixes: [streamPrefix(user)],
   prepare({ $client }) {
     // Not drizzle's statements: they take twice as long, and a rebuild runs these for every event. Positions are cast
     // because better-sqlite3 binds numbers above 2^31 as REAL, which FTS5 does not take for a rowid.
@@ -22,8 +20,8 @@ export const usersProjection: Projection = {
     const countUser = $client.prepare<[]>('UPDATE user_count SET total = total + 1 WHERE id = 1')
     return {
       UserRegistered(event) {
-        const { id, name, email } = userEvents.decode(event).data
-        const canonicalEmail = event.stream.slice(streamPrefix.length)
+        const { id, name, email } = user.codec.decode(event).data
+        const canonicalEmail = idOf(user, event.stream)
         insertUser.run(event.position, id, name, email, canonicalEmail, event.created.toISOString())
         insertText.run(event.position, foldCase(name), foldCase(email))
         countUser.run()

@@ -1,44 +1,92 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
-import type { Event, Metadata, NewEvent, RecordedEvent } from './event.ts'
+import type { Event, Metadata, RawEvent, RecordedEvent } from './event.ts'
+import { fromJson, toJsonObject } from './json.ts'
 
-/** The events of one module in their stored form, validated on the way in and on the way out. */
-export interface EventCodec<E extends Event> {
-  /** @throws {z.ZodError} the event does not fit its own schema, or is not JSON: a bug of the caller. */
-  encode(id: string, event: E, metadata: Metadata): NewEvent
-  /** @throws {CorruptEvent} the type is not one of the module's, or the data fits no version of it. */
-  decode(recorded: RecordedEvent): E
-}
+/**
+ * The shape of an event's data: zod or any other Standard Schema (https://standardschema.dev), synchronous. It must
+ * accept what it gives, so that what was validated on the way in is valid on the way out: no transformation to another
+ * type. bigint, Date and Uint8Array are stored as they are.
+ */
+export type DataSchema = StandardSchemaV1<unknown, object>
 
 /** Turns the data of one version of an event type into that of the next version. */
 export type Upcaster = (data: unknown) => unknown
 
 /**
- * A codec from a schema of today's events and, per event type, the upcasters that lead from version 1 to today's
- * version (their number + 1). The version is kept in the event's metadata as `schemaVersion`; an event without one
- * has version 1.
+ * By event type: the schema of today's version, and the upcasters that lead from version 1 to it (their number + 1).
+ * The version is kept in the event's metadata as `schemaVersion`; an event without one has version 1.
  */
-export function eventCodec<E extends Event>(
-  schema: z.ZodType<E>,
-  upcasters: { readonly [T in E['type']]?: readonly Upcaster[] },
-): EventCodec<E> {
-  const chains = new Map(Object.entries<readonly Upcaster[] | undefined>(upcasters))
-  const chainOf = (type: string) => chains.get(type) ?? []
+export type EventSchemas = Readonly<
+  Record<string, DataSchema | { readonly schema: DataSchema; readonly upcasters: readonly [Upcaster, ...Upcaster[]] }>
+>
+
+/** The union of the events that the schemas describe, discriminated by `type`. */
+export type EventsIn<Schemas extends EventSchemas> = {
+  [T in keyof Schemas & string]: {
+    readonly type: T
+    readonly data: Readonly<StandardSchemaV1.InferOutput<SchemaIn<Schemas[T]>>>
+  }
+}[keyof Schemas & string]
+
+type SchemaIn<Definition> = Definition extends { readonly schema: infer S extends DataSchema }
+  ? S
+  : Definition extends DataSchema
+    ? Definition
+    : never
+
+/** The events of one module in their stored form, validated on the way in and on the way out. */
+export interface EventCodec<E extends Event> {
+  readonly schemas: EventSchemas
+  /**
+   * @param id a UUID
+   * @throws {InvalidEvent} the event does not fit its own schema: a bug of the caller.
+   * @throws {NotStorable} the event holds what has no form in JSON: a bug of the caller.
+   */
+  encode(id: string, event: E, metadata: Metadata): RawEvent
+  /** @throws {CorruptEvent} the type is not one of the module's, or the data fits no version of it. */
+  decode(recorded: RecordedEvent): E
+}
+
+export function eventCodec<Schemas extends EventSchemas>(schemas: Schemas): EventCodec<EventsIn<Schemas>> {
+  const versions = new Map(Object.entries(schemas).map(([type, definition]) => [type, versionsOf(definition)]))
+  const isOurs = (event: Event): event is EventsIn<Schemas> => versions.has(event.type)
   return {
+    schemas,
     encode(id, event, metadata) {
-      const { type, data } = schema.parse(event)
-      const schemaVersion = chainOf(type).length + 1
-      return { id, type, data: jsonObject.parse(data), metadata: { ...metadata, schemaVersion } }
+      const { schema, upcasters } = versions.get(event.type) ?? unknownType(event.type, versions.keys())
+      const data = toJsonObject(valid(schema, event.type, event.data))
+      return { id, type: event.type, data, metadata: { ...metadata, schemaVersion: upcasters.length + 1 } }
     },
     decode(recorded) {
-      const chain = chainOf(recorded.type)
       try {
-        const older = chain.slice(schemaVersion(recorded, chain.length + 1) - 1)
-        const data = older.reduce((data, upcast) => upcast(data), recorded.data)
-        return schema.parse({ type: recorded.type, data })
+        const { schema, upcasters } = versions.get(recorded.type) ?? unknownType(recorded.type, versions.keys())
+        let data = fromJson(recorded.data)
+        for (const upcast of upcasters.slice(schemaVersion(recorded, upcasters.length + 1) - 1)) data = upcast(data)
+        const event = { type: recorded.type, data: valid(schema, recorded.type, data) }
+        return isOurs(event) ? event : unknownType(recorded.type, versions.keys())
       } catch (error) {
         throw new CorruptEvent(recorded, error)
       }
     },
+  }
+}
+
+/** Today's schema of an event type, and what leads to it. */
+export function versionsOf(definition: EventSchemas[string]): { schema: DataSchema; upcasters: readonly Upcaster[] } {
+  return 'schema' in definition ? definition : { schema: definition, upcasters: [] }
+}
+
+/** The data of an event does not fit the schema of its type. */
+export class InvalidEvent extends Error {
+  override readonly name = 'InvalidEvent'
+  readonly type: string
+  readonly issues: readonly StandardSchemaV1.Issue[]
+
+  constructor(type: string, issues: readonly StandardSchemaV1.Issue[]) {
+    super(`no valid data of ${type}: ${issues.map(describeIssue).join('; ')}`)
+    this.type = type
+    this.issues = issues
   }
 }
 
@@ -50,7 +98,7 @@ export class CorruptEvent extends Error {
   readonly type: string
 
   constructor({ stream, number, type }: RecordedEvent, cause: unknown) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause)
+    const reason = cause instanceof Error ? cause.message : String(cause)
     super(`event ${number} of ${stream} is no valid ${type}: ${reason}`, { cause })
     this.stream = stream
     this.number = number
@@ -58,11 +106,28 @@ export class CorruptEvent extends Error {
   }
 }
 
-const jsonObject = z.record(z.string(), z.json())
+function valid(schema: DataSchema, type: string, data: unknown): object {
+  const result = schema['~standard'].validate(data)
+  if (result instanceof Promise) throw new TypeError(`the schema of ${type} validates asynchronously: not supported`)
+  if (result.issues) throw new InvalidEvent(type, result.issues)
+  return result.value
+}
+
+function describeIssue({ message, path = [] }: StandardSchemaV1.Issue): string {
+  const names = path.map((segment) => String(typeof segment === 'object' ? segment.key : segment))
+  return `/${names.join('/')}: ${message}`
+}
+
 const versionedMetadata = z.object({ schemaVersion: z.int().min(1).default(1) })
 
 function schemaVersion({ metadata }: RecordedEvent, today: number): number {
-  const version = versionedMetadata.parse(metadata ?? {}).schemaVersion
+  const parsed = versionedMetadata.safeParse(metadata ?? {})
+  if (!parsed.success) throw new RangeError(z.prettifyError(parsed.error), { cause: parsed.error })
+  const version = parsed.data.schemaVersion
   if (version > today) throw new RangeError(`its schema version is ${version}, known are 1 to ${today}`)
   return version
+}
+
+function unknownType(type: string, known: Iterable<string>): never {
+  throw new RangeError(`unknown event type ${type}, known are ${[...known].join(', ')}`)
 }

@@ -1,13 +1,14 @@
-import type { EventNumber, NewEvent, Position, RecordedEvent } from './event.ts'
+import type { EventNumber, Position, RawEvent, RecordedEvent } from './event.ts'
+import type { Precondition, Version } from './precondition.ts'
 
-/**
- * What must be true of a stream for an append to be accepted: it has no events, it has some, or its last event has
- * exactly this number. Checked by the store, atomically with the append.
- */
-export type Precondition = 'new' | 'exists' | { readonly lastNumber: EventNumber }
+/** A forward read starts behind this number: {@link initialVersion} is the beginning of the stream. */
+export type Since = Version
+
+/** A backward read starts ahead of this number. */
+export type Before = EventNumber | 'end'
 
 export interface Appended {
-  /** Number of the last event appended. */
+  /** Number of the last event appended; those before it have the numbers before it. */
   readonly lastNumber: EventNumber
   /** Position of the last event appended. */
   readonly position: Position
@@ -21,25 +22,34 @@ export interface Appended {
 
 export interface EventSink {
   /**
-   * Appends all events or none, in order. Repeating a call with the same event ids and precondition is safe: the store
-   * recognises it and answers as it did the first time.
+   * Appends all events or none, in order; without a precondition, whatever the stream has. Repeating a call with the
+   * same event ids and precondition is safe: the store recognises it and answers as it did the first time. It need not
+   * where the precondition is `exists` or none, because that does not tell where in the stream to look.
    *
    * @throws {PreconditionFailed} nothing was appended.
    * @throws {StreamDeleted} the stream is tombstoned; nothing was appended.
+   * @throws {AppendRefused} nothing was appended, and nothing would be if it was repeated.
    * @throws {StoreUnavailable} `outcome` tells whether the events may have been appended.
    */
-  append(stream: string, events: readonly [NewEvent, ...NewEvent[]], precondition: Precondition): Promise<Appended>
+  append(stream: string, events: readonly [RawEvent, ...RawEvent[]], precondition?: Precondition): Promise<Appended>
 }
 
 export interface EventSource {
   /**
-   * The events of a stream in order, after the number `since` (0: from the first), at most `maxCount` of them.
+   * The events of a stream in order, after the number `since`, at most `maxCount` of them, as they are iterated.
    * A stream that does not exist, or was deleted, has none. To be read to its end where that is near: a store may
    * take many reads that are broken off for an attack.
    *
    * @throws {StoreUnavailable}
    */
-  read(stream: string, since?: EventNumber, maxCount?: number): AsyncIterable<RecordedEvent>
+  read(stream: string, since?: Since, maxCount?: number): AsyncIterable<RecordedEvent>
+
+  /**
+   * The same backwards: the newest first, from the one before the number `before` or from the end of the stream.
+   *
+   * @throws {StoreUnavailable}
+   */
+  readBackwards(stream: string, before?: Before, maxCount?: number): AsyncIterable<RecordedEvent>
 }
 
 /** A stretch of the log, as a catch-up subscription delivers it. */
@@ -84,23 +94,6 @@ export interface EventLog {
   lastPosition(): Promise<Position | undefined>
 }
 
-/** The append was refused because the stream was not as expected. */
-export class PreconditionFailed extends Error {
-  override readonly name = 'PreconditionFailed'
-  readonly stream: string
-  readonly expected: Precondition
-  /** Number of the last event in the stream; 0 where it has none. */
-  readonly actual: EventNumber
-
-  constructor(stream: string, expected: Precondition, actual: EventNumber) {
-    const wanted = typeof expected === 'string' ? expected : `at number ${expected.lastNumber}`
-    super(`stream ${stream} was expected to be ${wanted}, but its last event has number ${actual}`)
-    this.stream = stream
-    this.expected = expected
-    this.actual = actual
-  }
-}
-
 /** The stream is tombstoned: it can never be appended to or read again. */
 export class StreamDeleted extends Error {
   override readonly name = 'StreamDeleted'
@@ -109,6 +102,19 @@ export class StreamDeleted extends Error {
   constructor(stream: string) {
     super(`stream ${stream} was deleted for good`)
     this.stream = stream
+  }
+}
+
+/** The store will not take these events, however often they are sent: they are too large, or the user may not. */
+export class AppendRefused extends Error {
+  override readonly name = 'AppendRefused'
+  readonly stream: string
+  readonly reason: string
+
+  constructor(stream: string, reason: string, options?: ErrorOptions) {
+    super(`append to ${stream} was refused: ${reason}`, options)
+    this.stream = stream
+    this.reason = reason
   }
 }
 

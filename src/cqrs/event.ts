@@ -1,4 +1,4 @@
-/** Something that happened, as the domain sees it. Modules declare theirs as a union discriminated by `type`. */
+/** Something that happened, as the domain sees it. Modules get theirs as a union discriminated by `type`. */
 export interface Event {
   readonly type: string
   readonly data: unknown
@@ -18,8 +18,8 @@ export type JsonObject = Readonly<Record<string, unknown>>
 /** What is known about an event beside its data: causation, correlation, schema version, … */
 export type Metadata = JsonObject
 
-/** An event in its stored form, ready to be appended. */
-export interface NewEvent {
+/** An event in its stored form. */
+export interface RawEvent {
   /** A UUID. The store recognises an append that is repeated with the same ids. */
   readonly id: string
   readonly type: string
@@ -27,7 +27,7 @@ export interface NewEvent {
   readonly metadata: Metadata
 }
 
-/** An event as the store gives it back. Neither `data` nor `metadata` has been validated yet. */
+/** A raw event as the store gives it back. Neither `data` nor `metadata` has been validated yet. */
 export interface RecordedEvent {
   readonly id: string
   readonly stream: string
@@ -39,4 +39,18 @@ export interface RecordedEvent {
   readonly metadata: unknown
   /** When the store recorded it. Not monotonic: order comes from positions only. */
   readonly created: Date
+}
+
+/** A decoded event and its place in its stream. */
+export interface VersionedEvent<E extends Event> {
+  readonly number: EventNumber
+  readonly event: E
+}
+
+export interface VersionedEventWithMetadata<E extends Event> extends VersionedEvent<E> {
+  readonly id: string
+  readonly position: Position
+  readonly created: Date
+  /** As it is stored; not validated. */
+  readonly metadata: unknown
 }

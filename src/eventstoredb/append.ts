@@ -1,4 +1,5 @@
 import {
+  ANY,
   type AppendExpectedRevision,
   type EventData,
   type EventStoreDBClient,
@@ -6,8 +7,9 @@ import {
   STREAM_EXISTS,
 } from '@eventstore/db-client'
 import pRetry from 'p-retry'
-import type { NewEvent } from '../cqrs/event.ts'
-import { type Appended, type Precondition, StoreUnavailable } from '../cqrs/event-store.ts'
+import type { RawEvent } from '../cqrs/event.ts'
+import { type Appended, StoreUnavailable } from '../cqrs/event-store.ts'
+import { initialVersion, type Precondition } from '../cqrs/precondition.ts'
 import { appendFailure } from './errors.ts'
 import { toPosition } from './recorded-event.ts'
 
@@ -28,7 +30,7 @@ export class Appender {
     this.#connection = Promise.resolve(connect())
   }
 
-  append(stream: string, events: readonly NewEvent[], precondition: Precondition): Promise<Answer> {
+  append(stream: string, events: readonly RawEvent[], precondition: Precondition | undefined): Promise<Answer> {
     const end = performance.now() + this.#deadline
     const once = async () => {
       const connection = this.#connection
@@ -37,7 +39,7 @@ export class Appender {
         return await within(timeout, appendOnce(connection, stream, events, precondition))
       } catch (error) {
         const failure = appendFailure(error, stream, precondition)
-        if (failure instanceof StoreUnavailable) this.#reconnect(connection)
+        if (failure instanceof StoreUnavailable && failure.outcome === 'unknown') this.#reconnect(connection)
         throw failure
       }
     }
@@ -68,8 +70,8 @@ export class Appender {
 async function appendOnce(
   connection: Promise<EventStoreDBClient>,
   stream: string,
-  events: readonly NewEvent[],
-  precondition: Precondition,
+  events: readonly RawEvent[],
+  precondition: Precondition | undefined,
 ): Promise<Answer> {
   const client = await connection
   const { nextExpectedRevision, position } = await client.appendToStream(stream, events.map(toEventData), {
@@ -81,17 +83,18 @@ async function appendOnce(
 }
 
 /** EventStoreDB finds repeated events surely only where the precondition names their place in the stream. */
-function isSafeToRepeat(error: StoreUnavailable, precondition: Precondition): boolean {
-  return error.outcome === 'not-appended' || precondition !== 'exists'
+function isSafeToRepeat(error: StoreUnavailable, precondition: Precondition | undefined): boolean {
+  return error.outcome === 'not-appended' || (precondition !== undefined && precondition !== 'exists')
 }
 
-function expectedRevision(precondition: Precondition): AppendExpectedRevision {
+function expectedRevision(precondition: Precondition | undefined): AppendExpectedRevision {
+  if (precondition === undefined) return ANY
   if (precondition === 'new') return NO_STREAM
   if (precondition === 'exists') return STREAM_EXISTS
-  return BigInt(precondition.lastNumber) - 1n
+  return precondition.version === initialVersion ? NO_STREAM : BigInt(precondition.version) - 1n
 }
 
-function toEventData({ id, type, data, metadata }: NewEvent): EventData {
+function toEventData({ id, type, data, metadata }: RawEvent): EventData {
   return { id, contentType: 'application/json', type, data, metadata }
 }
 

@@ -1,24 +1,31 @@
 import { ErrorType, isCommandError } from '@eventstore/db-client'
-import { PreconditionFailed, StoreUnavailable, StreamDeleted, type Precondition } from '../cqrs/event-store.ts'
+import { AppendRefused, StoreUnavailable, StreamDeleted } from '../cqrs/event-store.ts'
+import { type Precondition, PreconditionFailed, type Version } from '../cqrs/precondition.ts'
 
 /** What an append that failed means for the caller: refusals are certain, everything else may have been appended. */
-export function appendFailure(error: unknown, stream: string, expected: Precondition): Error {
+export function appendFailure(error: unknown, stream: string, expected: Precondition | undefined): Error {
   if (error instanceof StoreUnavailable) return error
   if (error instanceof Error && isCommandError(error)) {
     switch (error.type) {
       case ErrorType.WRONG_EXPECTED_VERSION:
-        return new PreconditionFailed(stream, expected, lastNumber(error.actualVersion))
+        // Without a precondition, the store refuses only a repeated append that goes beyond what was appended.
+        return new PreconditionFailed(stream, expected ?? 'exists', version(error.actualVersion))
       case ErrorType.STREAM_DELETED:
         return new StreamDeleted(stream)
       case ErrorType.NOT_LEADER:
         return new StoreUnavailable('the node is not the leader of its cluster', 'not-appended', { cause: error })
       case ErrorType.ACCESS_DENIED:
-        return new StoreUnavailable('access denied', 'not-appended', { cause: error })
+        return new AppendRefused(stream, 'access denied', { cause: error })
       case ErrorType.MAXIMUM_APPEND_SIZE_EXCEEDED:
-        return new StoreUnavailable(`larger than ${error.maxAppendSize} bytes`, 'not-appended', { cause: error })
+        return new AppendRefused(stream, `more than ${error.maxAppendSize} bytes`, { cause: error })
     }
   }
   return unavailable(error, 'unknown')
+}
+
+/** The node that was asked has no say in this cluster now. The client goes to the one that has with its next call. */
+export function isNotLeader(error: unknown): boolean {
+  return error instanceof Error && isCommandError(error) && error.type === ErrorType.NOT_LEADER
 }
 
 export function unavailable(error: unknown, outcome: 'unknown' | 'not-appended' = 'not-appended'): StoreUnavailable {
@@ -27,6 +34,6 @@ export function unavailable(error: unknown, outcome: 'unknown' | 'not-appended' 
 }
 
 /** The client gives "no_stream" or a revision on one path, and raw negative numbers on the other. */
-function lastNumber(actual: string | bigint): number {
+function version(actual: string | bigint): Version {
   return typeof actual === 'bigint' && actual >= 0n ? Number(actual) + 1 : 0
 }

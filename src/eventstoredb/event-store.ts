@@ -3,7 +3,7 @@ import type { EventNumber } from '../cqrs/event.ts'
 import { type EventLog, type EventSink, type EventSource, StoreUnavailable } from '../cqrs/event-store.ts'
 import { Appender } from './append.ts'
 import { Arrivals } from './arrivals.ts'
-import { lastPosition, readStream } from './read.ts'
+import { lastPosition, readStream, readStreamBackwards } from './read.ts'
 import { subscribeToLog } from './subscribe.ts'
 
 export interface EventStore extends EventSink, EventSource, EventLog {
@@ -26,7 +26,7 @@ export interface EventStoreOptions {
  * @throws {Error} the connection string is malformed.
  */
 export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreOptions = {}): EventStore {
-  const connect = () => EventStoreDBClient.connectionString(url)
+  const connect = () => EventStoreDBClient.connectionString(toLeader(url))
   const appender = new Appender(connect, deadline)
   // Appends drop their connection when an answer is overdue; subscriptions and reads must not go with it.
   const client = connect()
@@ -53,11 +53,18 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
         throw error
       }
     },
-    read: (stream, since = 0, maxCount) => readStream(client, deadline, stream, since, maxCount),
+    read: (...parameters) => readStream(client, deadline, ...parameters),
+    readBackwards: (...parameters) => readStreamBackwards(client, deadline, ...parameters),
     subscribe: (options) => subscribeToLog(client, arrivals, options),
     lastPosition: () => lastPosition(client, deadline),
     async close() {
       await Promise.all([appender.close(), client.dispose()])
     },
   }
+}
+
+/** Unless the connection string wants another node: the client's own choice is any, which would only send it on. */
+function toLeader(url: string): string {
+  if (/[?&]nodePreference=/i.test(url)) return url
+  return `${url}${url.includes('?') ? '&' : '?'}nodePreference=leader`
 }

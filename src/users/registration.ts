@@ -7,11 +7,11 @@ import {
   type Appended,
   type EventSink,
   type EventSource,
-  PreconditionFailed,
   StoreUnavailable,
   StreamDeleted,
 } from '../cqrs/event-store.ts'
-import { EmailAlreadyRegistered, registerUser, user, userEvents } from './user.ts'
+import { PreconditionFailed } from '../cqrs/precondition.ts'
+import { EmailAlreadyRegistered, registerUser, user } from './user.ts'
 
 export interface RegistrationRequest {
   /** Valid by the rules of `userName`. */
@@ -45,14 +45,15 @@ interface Registered {
 export type Register = (request: RegistrationRequest) => Promise<Registered>
 
 /** Nothing is read before the append: the stream's name and the precondition decide. */
-export function registration(store: EventSink & EventSource): Register {
+export function registration(store: EventSink & Pick<EventSource, 'read'>): Register {
   return async (request) => {
-    const stream = streamOf(user, request.canonicalEmail)
+    const stream = streamOf(user, user.id(request.canonicalEmail))
     const { name, email, requestId } = request
-    const decision = registerUser(user.initial, { id: ulid(Date.now(), randomFraction), name, email })
+    const decision = registerUser({ id: ulid(Date.now(), randomFraction), name, email })(user.initial)
     if ('refusal' in decision) throw decision.refusal
+    const [registered] = decision
     const idempotency = request.idempotencyKey === undefined ? undefined : fingerprint(request, request.idempotencyKey)
-    const event = userEvents.encode(randomUUID(), decision.events[0], {
+    const event = user.codec.encode(randomUUID(), registered, {
       correlationId: requestId,
       causationId: requestId,
       ...(idempotency && { idempotency }),
@@ -60,7 +61,7 @@ export function registration(store: EventSink & EventSource): Register {
     try {
       const appended = await store.append(stream, [event], 'new')
       const createdAt = await recordedAt(appended)
-      return { user: { ...decision.events[0].data, createdAt }, position: appended.position, replayed: false }
+      return { user: { ...registered.data, createdAt }, position: appended.position, replayed: false }
     } catch (error) {
       if (error instanceof PreconditionFailed) return replay(await firstEvent(store, stream), idempotency)
       // The stream of a user who was erased for good. Its email stays taken.
@@ -101,7 +102,7 @@ function replay(first: RecordedEvent | undefined, now: Fingerprint | undefined):
     throw new EmailAlreadyRegistered()
   }
   if (metadata.data.idempotency.body !== now.body) throw new IdempotencyKeyReused()
-  const { data } = userEvents.decode(first)
+  const { data } = user.codec.decode(first)
   return { user: { ...data, createdAt: first.created }, position: first.position, replayed: true }
 }
 
@@ -114,7 +115,7 @@ async function recordedAt(appended: Appended): Promise<Date> {
   }
 }
 
-async function firstEvent(store: EventSource, stream: string): Promise<RecordedEvent | undefined> {
+async function firstEvent(store: Pick<EventSource, 'read'>, stream: string): Promise<RecordedEvent | undefined> {
   let first: RecordedEvent | undefined
   for await (const event of store.read(stream, 0, 1)) first = event
   return first

@@ -12,6 +12,7 @@ interface RouteVariables {
   requestId: string
   position: number | undefined
   readJson: () => Promise<unknown>
+  awaitToken: () => Promise<void>
   render: (resource: object) => Representation
   send: (representation: Representation, status?: 200 | 201, headers?: Readonly<Record<string, string>>) => Response
 }

@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { NewEvent } from '../../src/cqrs/event.ts'
+import type { RawEvent } from '../../src/cqrs/event.ts'
 import { connectEventStore, type EventStore } from '../../src/eventstoredb/event-store.ts'
 import { eventStoreUrl } from '../support/event-store.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
-const url = new URL((await eventStoreUrl()).replace('esdb://', 'http://'))
+/** One node without TLS can be put behind a proxy; clients of a cluster go past it, to the nodes themselves. */
+const proxied = /^esdb:\/\/([^@/?,]+@)?([^:/?,]+):(\d+)\/?\?.*\btls=false\b/.exec(await eventStoreUrl())
+const [, , host = '', port = '0'] = proxied ?? []
 
 let proxy: TcpProxy
 let store: EventStore
 
 beforeEach(async () => {
-  proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) })
-  store = connectEventStore(`esdb://127.0.0.1:${proxy.port}${url.search ? `/${url.search}` : ''}`, { deadline: 2_000 })
+  proxy = await startTcpProxy({ host, port: Number(port) })
+  store = connectEventStore(`esdb://127.0.0.1:${proxy.port}?tls=false`, { deadline: 2_000 })
 })
 
 afterEach(async () => {
@@ -20,7 +22,7 @@ afterEach(async () => {
   await proxy.close()
 })
 
-describe('while the event store does not answer', () => {
+describe.skipIf(!proxied)('while the event store (a single node without TLS) does not answer', () => {
   it('an append whose reply is lost is repeated and appended once', async () => {
     const stream = aStream()
     await store.append(aStream(), [anEvent()], 'new')
@@ -70,7 +72,7 @@ describe('while the event store does not answer', () => {
     })()
     await expect(lost).rejects.toMatchObject({ name: 'StoreUnavailable' })
     proxy.restore()
-    await store.append(stream, [anEvent()], { lastNumber: 1 })
+    await store.append(stream, [anEvent()], { version: 1 })
     for await (const { events } of subscribe(position)) {
       if (events.length === 0) continue
       expect(events.map(({ number }) => number)).toEqual([2])
@@ -81,7 +83,7 @@ describe('while the event store does not answer', () => {
 
 const aStream = () => `outage${randomUUID().replaceAll('-', '')}-1`
 
-const anEvent = (): NewEvent => ({ id: randomUUID(), type: 'Tested', data: {}, metadata: {} })
+const anEvent = (): RawEvent => ({ id: randomUUID(), type: 'Tested', data: {}, metadata: {} })
 
 async function numbersOf(from: EventStore, stream: string): Promise<number[]> {
   const numbers = []

@@ -34,7 +34,7 @@ describe('a registration', () => {
 
   it('reads nothing before it appends', async () => {
     const calls: string[] = []
-    const watched: EventSink & EventSource = {
+    const watched: EventSink & Pick<EventSource, 'read'> = {
       append(...call) {
         calls.push('append')
         return store.append(...call)
@@ -133,7 +133,7 @@ describe('a registration while the event store does not answer', () => {
   // A real store cannot be made to fail at exactly these instants, so it is wrapped.
   it('has an unknown outcome where the time of its event cannot be learned, and the first answer on retry', async () => {
     const request = aRequest({ idempotencyKey: 'mine' })
-    const losesTimes: EventSink & EventSource = {
+    const losesTimes: EventSink & Pick<EventSource, 'read'> = {
       async append(...call) {
         const appended = await store.append(...call)
         const recordedAt = () => Promise.reject(new StoreUnavailable('lost', 'not-appended'))
@@ -150,7 +150,7 @@ describe('a registration while the event store does not answer', () => {
 
   it('gets the first answer on retry where the answer of the append was lost', async () => {
     const request = aRequest({ idempotencyKey: 'mine' })
-    const losesAnswers: EventSink & EventSource = {
+    const losesAnswers: EventSink & Pick<EventSource, 'read'> = {
       async append(...call) {
         await store.append(...call)
         throw new StoreUnavailable('lost', 'unknown')
