@@ -3,24 +3,29 @@ module.exports = {
   forbidden: [
     room('cqrs', '^src/cqrs/'),
     room('users', '^src/(users|cqrs)/'),
+    room('todos', '^src/(todos|cqrs)/'),
     room('eventstoredb', '^src/(eventstoredb|cqrs)/'),
     room('embedded-node', '^src/embedded-node/'),
     room('read-model', '^src/(read-model|cqrs)/'),
     room('http', '^src/(http|cqrs)/'),
+    room('reactions', '^src/(reactions|cqrs)/'),
     {
       name: 'projections-import-events-never-commands',
       severity: 'error',
       from: { path: '^projections/' },
       to: {
         path: '^(src|projections)/',
-        pathNot: ['^projections/', '^src/(cqrs|read-model)/', '^src/users/(user|email)\\.ts$'],
+        pathNot: ['^projections/', '^src/(cqrs|read-model)/', '^src/users/(user|email)\\.ts$', '^src/todos/todo\\.ts$'],
       },
     },
     {
       name: 'domain-does-no-io',
       severity: 'error',
-      from: { path: '^src/(cqrs|users)/', pathNot: '/routes\\.ts$' },
-      to: { dependencyTypes: ['core', 'npm'], pathNot: ['zod', 'ulid', '^(node:)?(crypto|url)$'] },
+      from: { path: '^src/(cqrs|users|todos)/', pathNot: ['/(routes|graphql-\\w+)\\.ts$', '^src/cqrs/testing/'] },
+      to: {
+        dependencyTypes: ['core', 'npm'],
+        pathNot: ['zod', 'ulid', 'p-retry', '@standard-schema', '^(node:)?(crypto|url)$'],
+      },
     },
     {
       name: 'only-main-and-cli-compose',
@@ -33,7 +38,8 @@ module.exports = {
       name: 'no-dev-dependencies',
       severity: 'error',
       from: { path: '^(src|projections)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+      // The kit's testing helpers take fast-check from their user's tests.
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], pathNot: 'fast-check' },
     },
   ],
   options: {

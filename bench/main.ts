@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { kit } from './kit.ts'
 import { list } from './list.ts'
 import { memory, rebuild } from './rebuild.ts'
 import { registrations } from './registrations.ts'
@@ -11,6 +12,7 @@ const figures: Record<string, () => Promise<void>> = {
   list: () => list(5, 4, 10_000),
   'start-up': () => startUp(5, 100_000),
   memory: () => memory(1_000_000),
+  kit: () => kit(5, 1_000, 100),
 }
 
 const named = process.argv.slice(2)

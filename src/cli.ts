@@ -72,7 +72,7 @@ program
   .description('show positions, lag, counts and parked events; exit code 1 where something is wrong')
   .action(() =>
     withEventStore(async (log, config) => {
-      const { lines, isHealthy } = await statusReport(log, readModelDir(config))
+      const { lines, isHealthy } = await statusReport(log, config)
       print(lines.join('\n'))
       process.exitCode = isHealthy ? 0 : EXIT_FAILURE
     }),

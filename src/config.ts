@@ -11,6 +11,10 @@ export interface Config {
   readonly dataDir: string
   /** 0 picks a free port. */
   readonly embeddedNodePort: number
+  /** Who is told about registrations; undefined: nobody. */
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined
+  /** Whether tools for developers are served; not in production. */
+  readonly development: boolean
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 }
 
@@ -20,12 +24,16 @@ export interface Config {
  * @throws {ConfigError} a variable has a value that is not allowed.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const read = <T>(name: string, schema: z.ZodType<T>): T => {
+  const read = <T>(name: string, schema: z.ZodType<T>, show = withoutPassword): T => {
     const value = environment[name] || undefined
     const parsed = schema.safeParse(value)
     if (parsed.success) return parsed.data
-    throw new ConfigError(name, value ?? '', parsed.error.issues.map(({ message }) => message).join('; '))
+    throw new ConfigError(name, show(value ?? ''), parsed.error.issues.map(({ message }) => message).join('; '))
   }
+  const webhookUrl = read('WEBHOOK_URL', httpUrl)
+  // Looked at only where it is used, so that webhooks are switched off by unsetting their URL.
+  const webhook =
+    webhookUrl === undefined ? undefined : { url: webhookUrl, secret: read('WEBHOOK_SECRET', webhookSecret, hidden) }
   return {
     eventStoreUrl: read('EVENTSTORE_URL', connectionString),
     host: read('HOST', host),
@@ -38,6 +46,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         .transform((path) => resolve(path)),
     ),
     embeddedNodePort: read('EMBEDDED_NODE_PORT', port.default(2113)),
+    webhook,
+    development: environment['NODE_ENV'] !== 'production',
     logLevel: read('LOG_LEVEL', logLevel),
   }
 }
@@ -46,8 +56,9 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly variable: string
 
+  /** `value` is printed as it is. */
   constructor(variable: string, value: string, allowed: string) {
-    super(`${variable}=${withoutPassword(value)} is not allowed: ${allowed}`)
+    super(`${variable}=${value} is not allowed: ${allowed}`)
     this.variable = variable
   }
 }
@@ -71,8 +82,28 @@ const port = z
   .transform(Number)
   .refine((number) => number <= 65_535, 'a port is a whole number from 0 to 65535')
 
+const httpUrl = z
+  .string()
+  .regex(
+    /^https?:\/\/[^\s/?#@]+([/?#]\S*)?$/,
+    'a URL starts with http:// or https:// and has no user, password or white space',
+  )
+  .refine(URL.canParse, 'a URL has a host and, where it has a port, one from 0 to 65535')
+  .optional()
+
+/** As the Standard Webhooks specification has it. */
+const SECRET_BYTES = { min: 24, max: 64 }
+const secretRule = `whsec_ and ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes in base64, required with WEBHOOK_URL`
+const webhookSecret = z.string(secretRule).refine((secret) => {
+  const base64 = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(secret)?.[1]
+  const bytes = Buffer.byteLength(base64 ?? '', 'base64')
+  return bytes >= SECRET_BYTES.min && bytes <= SECRET_BYTES.max
+}, secretRule)
+
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const logLevel = z.enum(levels, `one of ${levels.join(', ')}`).default('info')
+
+const hidden = (secret: string): string => (secret === '' ? '' : '***')
 
 function withoutPassword(value: string): string {
   return value.replace(/\/\/[^/@]*@/, '//***@')

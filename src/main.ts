@@ -1,21 +1,33 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { todosProjection } from '../projections/todos/projection.ts'
+import { prepareTodoList } from '../projections/todos/queries.ts'
 import { usersProjection } from '../projections/users/projection.ts'
 import { prepareUserDirectory } from '../projections/users/queries.ts'
 import type { Config } from './config.ts'
 import { type EmbeddedNode, startNode } from './embedded-node/node.ts'
 import { connectEventStore } from './eventstoredb/event-store.ts'
+import { eventStoreSnapshots } from './eventstoredb/snapshots.ts'
 import { createApp } from './http/app.ts'
 import type { Health } from './http/health.ts'
 import { listen } from './http/server.ts'
+import type { RecordedEvent } from './cqrs/event.ts'
+import type { EventLog } from './cqrs/event-store.ts'
+import { Reactor, type ReactorNews } from './cqrs/reactor.ts'
+import { openReactionStore } from './reactions/sqlite-reaction-store.ts'
+import { type WebhookMessage, webhooks } from './reactions/webhooks.ts'
 import { ReadModel } from './read-model/read-model.ts'
+import { todosModule } from './todos/routes.ts'
 import { registration } from './users/registration.ts'
 import { usersModule } from './users/routes.ts'
+import { user } from './users/user.ts'
 
 /** What is replayed into the read model. */
-export const projections = [usersProjection]
+export const projections = [usersProjection, todosProjection]
 
 export const readModelDir = ({ dataDir }: Config): string => join(dataDir, 'read-model')
+
+export const reactionFile = ({ dataDir }: Config): string => join(dataDir, 'reactions.sqlite')
 
 export const nodeUrl = (address: string): string => `esdb://${address}?tls=false`
 
@@ -36,6 +48,7 @@ export interface Service {
  *
  * @throws {LogInUse | UnknownLogFormat | CorruptLog | PortInUse} of the embedded node.
  * @throws {AddressInUse}
+ * @throws {UnusableReactionFile}
  */
 export async function serve(config: Config, logger: Logger): Promise<Service> {
   const closing: (() => Promise<void>)[] = []
@@ -51,9 +64,10 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     const readModel = new ReadModel({
       ...{ log: store, projections, logger },
       dir: readModelDir(config),
-      queries: prepareUserDirectory,
+      queries: (db) => ({ ...prepareUserDirectory(db), todos: prepareTodoList(db) }),
     })
     closing.push(() => readModel.close())
+    const reactors = await startReactions(config, store, logger, closing)
     const stopping = new AbortController()
     const app = createApp({
       logger,
@@ -61,8 +75,14 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
         reached: (position, timeout, signal) =>
           readModel.reached(position, timeout, signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal),
       },
-      modules: [usersModule({ register: registration(store), queries: readModel })],
-      health: () => healthOf(readModel),
+      modules: [
+        usersModule({ register: registration(store), queries: readModel }),
+        todosModule({
+          ...{ events: store, snapshots: eventStoreSnapshots(store), queries: readModel, logger },
+          ...{ clock: () => new Date(), graphiql: config.development },
+        }),
+      ],
+      health: () => healthOf(readModel, reactors),
     })
     const server = await listen(app, config)
     closing.push(() => {
@@ -85,12 +105,56 @@ async function startEmbeddedNode({ dataDir, embeddedNodePort }: Config): Promise
   return startNode({ dataDir, port: embeddedNodePort })
 }
 
-function healthOf(readModel: ReadModel<unknown>): Health {
+/** Before requests are answered, so that no registration comes too early for its webhook. */
+async function startReactions(
+  config: Config,
+  log: EventLog,
+  logger: Logger,
+  closing: (() => Promise<void>)[],
+): Promise<readonly Reactor[]> {
+  if (!config.webhook) return []
+  const store = openReactionStore(reactionFile(config))
+  closing.push(async () => store.close())
+  const reaction = webhooks({
+    name: 'webhooks',
+    predicate: { aggregates: [{ type: user.type, events: ['UserRegistered'] }] },
+    message: registrationMessage,
+    ...config.webhook,
+  })
+  const reactor = new Reactor({ log, store, reaction, onNews: (news) => logNews(news, logger) })
+  closing.push(() => reactor.stop())
+  await reactor.start()
+  return [reactor]
+}
+
+function registrationMessage(event: RecordedEvent): WebhookMessage {
+  const { id, name, email } = user.codec.decode(event).data
+  return { type: 'user.registered', data: { id, name, email } }
+}
+
+function logNews(news: ReactorNews, logger: Logger): void {
+  if (news.kind === 'state') {
+    const { name, state, position, error } = news.status
+    const level = state === 'failed' ? 'error' : state === 'reconnecting' ? 'warn' : 'info'
+    logger[level]({ reaction: name, position, err: error }, `reaction is ${state}`)
+    return
+  }
+  const { event, error } = news
+  const facts = { event: event.id, type: event.type, position: event.position, reason: error.message }
+  if (news.kind === 'parked') logger.error(facts, 'an event was parked that could not be reacted to')
+  else logger.warn({ ...facts, failures: news.failures }, 'reaction failed and is tried again')
+}
+
+function healthOf(readModel: ReadModel<unknown>, reactors: readonly Reactor[]): Health {
   const { isServing, state, error, lag = null, ...progress } = readModel.status()
   return {
     ready: isServing && state === 'live',
     eventStore: { connected: state === 'live' || state === 'replaying' },
     readModel: { state, ...progress, lag, ...(error && { error: error.message }) },
+    reactions: reactors.map((reactor) => {
+      const { error, lag = null, ...status } = reactor.status()
+      return { ...status, lag, ...(error && { error: error.message }) }
+    }),
   }
 }
 

@@ -10,6 +10,8 @@ describe('the configuration', () => {
       port: 1323,
       dataDir: resolve('data'),
       embeddedNodePort: 2113,
+      webhook: undefined,
+      development: true,
       logLevel: 'info',
     })
   })
@@ -21,6 +23,9 @@ describe('the configuration', () => {
       PORT: '0',
       DATA_DIR: '/var/lib/rollbook',
       EMBEDDED_NODE_PORT: '65535',
+      WEBHOOK_URL: 'https://example.com/hooks?a=b',
+      WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+      NODE_ENV: 'production',
       LOG_LEVEL: 'debug',
     }
     expect(readConfig(environment)).toEqual({
@@ -29,6 +34,8 @@ describe('the configuration', () => {
       port: 0,
       dataDir: '/var/lib/rollbook',
       embeddedNodePort: 65_535,
+      webhook: { url: environment.WEBHOOK_URL, secret: environment.WEBHOOK_SECRET },
+      development: false,
       logLevel: 'debug',
     })
   })
@@ -46,6 +53,10 @@ describe('the configuration', () => {
     ['LOG_LEVEL', 'loud', 'fatal, error, warn, info, debug, trace, silent'],
     ['EVENTSTORE_URL', 'http://localhost:2113', 'esdb:// or esdb+discover://'],
     ['EVENTSTORE_URL', 'esdb://', 'names a host'],
+    ['WEBHOOK_URL', 'ftp://example.com', 'http:// or https://'],
+    ['WEBHOOK_URL', 'example.com/hooks', 'http:// or https://'],
+    ['WEBHOOK_URL', 'https://', 'http:// or https://'],
+    ['WEBHOOK_URL', 'http://localhost:99999/', 'from 0 to 65535'],
   ])('refuses %s=%s in one line that says what is allowed', (variable, value, allowed) => {
     const read = () => readConfig({ [variable]: value })
     expect(read).toThrow(ConfigError)
@@ -54,7 +65,33 @@ describe('the configuration', () => {
     expect(read).not.toThrow(/\n/)
   })
 
-  it('does not repeat a password', () => {
-    expect(() => readConfig({ EVENTSTORE_URL: 'https://admin:changeit@localhost' })).not.toThrow(/changeit/)
+  it.each([
+    ['none', undefined],
+    ['no prefix', 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
+    ['no base64', `whsec_${'!'.repeat(32)}`],
+    ['less than 24 bytes', `whsec_${Buffer.alloc(23).toString('base64')}`],
+    ['more than 64 bytes', `whsec_${Buffer.alloc(65).toString('base64')}`],
+  ])('refuses a WEBHOOK_SECRET with %s where there is a WEBHOOK_URL, and does not repeat it', (_, secret) => {
+    const read = () => readConfig({ WEBHOOK_URL: 'http://localhost/', WEBHOOK_SECRET: secret })
+    const shown = secret === undefined ? '' : '\\*\\*\\*'
+    expect(read).toThrow(new RegExp(`^WEBHOOK_SECRET=${shown} is not allowed: whsec_ and 24 to 64 bytes in base64`))
+  })
+
+  it.each([24, 64])('takes a WEBHOOK_SECRET of %i bytes', (bytes) => {
+    const secret = `whsec_${Buffer.alloc(bytes, 1).toString('base64')}`
+    expect(readConfig({ WEBHOOK_URL: 'http://localhost/', WEBHOOK_SECRET: secret }).webhook?.secret).toBe(secret)
+  })
+
+  it('does not look at a WEBHOOK_SECRET without a WEBHOOK_URL', () => {
+    expect(readConfig({ WEBHOOK_SECRET: 'left over' }).webhook).toBeUndefined()
+  })
+
+  it.each([
+    ['EVENTSTORE_URL', 'https://admin:changeit@localhost'],
+    ['WEBHOOK_URL', 'https://admin:changeit@localhost'],
+  ])('does not repeat a password in %s', (variable, value) => {
+    const read = () => readConfig({ [variable]: value })
+    expect(read).toThrow(ConfigError)
+    expect(read).not.toThrow(/changeit/)
   })
 })

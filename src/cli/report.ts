@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { prepareUserDirectory } from '../../projections/users/queries.ts'
+import type { Config } from '../config.ts'
 import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
-import { projections } from '../main.ts'
+import { projections, reactionFile, readModelDir } from '../main.ts'
+import { openReactionStore } from '../reactions/sqlite-reaction-store.ts'
 import type { Difference } from '../read-model/compare.ts'
 import { type Inspection, inspect } from '../read-model/inspect.ts'
 import { streamPrefixesOf } from '../read-model/projection.ts'
@@ -11,14 +14,17 @@ import { count } from './progress.ts'
 /** How long a read model that lags may take to move on before it counts as stuck, in milliseconds. */
 const PATIENCE = 2_000
 
+/** Most parked events of a reaction that are listed. */
+const PARKED_LISTED = 20
+
 /**
- * Where the read model stands, line by line. It is healthy if no event is parked, it is not ahead of the log, and it
- * has every event or is catching up.
+ * Where the read model and the reactions stand, line by line. They are healthy if no event is parked, the read model
+ * is not ahead of the log, and it has every event or is catching up.
  *
- * @throws {UnusableFile | StoreUnavailable}
+ * @throws {UnusableFile | UnusableReactionFile | StoreUnavailable}
  */
-export async function statusReport(log: EventLog, dir: string): Promise<{ lines: string[]; isHealthy: boolean }> {
-  const look = () => inspect(dir, projections, (db) => prepareUserDirectory(db).total())
+export async function statusReport(log: EventLog, config: Config): Promise<{ lines: string[]; isHealthy: boolean }> {
+  const look = () => inspect(readModelDir(config), projections, (db) => prepareUserDirectory(db).total())
   const end = (await log.lastPosition()) ?? 0
   let seen = look()
   let lag = await eventsAfter(log, seen.position)
@@ -30,6 +36,7 @@ export async function statusReport(log: EventLog, dir: string): Promise<{ lines:
     seen = later
     lag = await eventsAfter(log, seen.position)
   }
+  const reactions = await reactionsReport(reactionFile(config))
   const isAhead = seen.lastEvent !== undefined && seen.lastEvent > end
   const troubles = [
     ...(isAhead ? ['The read model is ahead of the event store, which was restored or replaced: rebuild it.'] : []),
@@ -37,8 +44,34 @@ export async function statusReport(log: EventLog, dir: string): Promise<{ lines:
     ...(seen.parkedCount > 0
       ? ['Events are parked: they are applied when the service starts with code that can.']
       : []),
+    ...(reactions.parked > 0 ? ['Reactions have parked events: they are tried again when the service starts.'] : []),
   ]
-  return { lines: [...facts(seen, end, lag), ...parkedLines(seen), ...troubles], isHealthy: troubles.length === 0 }
+  return {
+    lines: [...facts(seen, end, lag), ...parkedLines(seen), ...reactions.lines, ...troubles],
+    isHealthy: troubles.length === 0,
+  }
+}
+
+async function reactionsReport(file: string): Promise<{ lines: string[]; parked: number }> {
+  if (!existsSync(file)) return { lines: [], parked: 0 }
+  const store = openReactionStore(file, { readonly: true })
+  try {
+    const reactions = store.reactions()
+    const lines: string[] = []
+    for (const { name, position, parked } of reactions) {
+      lines.push(`reaction    ${name}: position ${position}, parked ${count(parked)}`)
+      for (const { event, failures, reason } of await store.parked(name, PARKED_LISTED)) {
+        const { type, position, id, stream } = event
+        lines.push(
+          `  ${type} at position ${position}, id ${id}, of ${stream}: ${failures} failures, ${firstLine(reason)}`,
+        )
+      }
+      if (parked > PARKED_LISTED) lines.push(`  and ${count(parked - PARKED_LISTED)} more`)
+    }
+    return { lines, parked: reactions.reduce((sum, { parked }) => sum + parked, 0) }
+  } finally {
+    store.close()
+  }
 }
 
 /** One line for a difference between the read model and the log. */
@@ -60,7 +93,7 @@ function facts({ file, position, value: users, parkedCount }: Inspection<number>
 function parkedLines({ parked, parkedCount }: Inspection<number>): string[] {
   const lines = parked.map(
     ({ position, stream, number, type, error }) =>
-      `  ${type} at position ${position}, event ${number} of ${stream}: ${error.split('\n')[0]}`,
+      `  ${type} at position ${position}, event ${number} of ${stream}: ${firstLine(error)}`,
   )
   return parkedCount > parked.length ? [...lines, `  and ${count(parkedCount - parked.length)} more`] : lines
 }
@@ -76,6 +109,8 @@ async function eventsAfter(log: EventLog, after: Position): Promise<number> {
   }
   return events
 }
+
+const firstLine = (text: string) => text.split('\n', 1).join()
 
 function shown(value: unknown): string {
   return value === undefined ? 'nothing' : JSON.stringify(value)

@@ -66,12 +66,12 @@ function exchange(handler: Handler, isQuery: boolean, readModel: ReadModelProgre
       const response = handler(c, next)
       return response instanceof Promise ? response.then((later) => finish(c, later)) : finish(c, response)
     }
-    const token = isQuery ? c.req.header('Consistency-Token') : undefined
-    if (token === undefined) return answer()
-    return readYourWrites(c.req, token, readModel).then((wait) => {
-      c.set('appliedWait', wait)
-      return answer()
-    })
+    const token = c.req.header('Consistency-Token')
+    const awaitToken = async () => {
+      if (token !== undefined) c.set('appliedWait', await readYourWrites(c.req, token, readModel))
+    }
+    c.set('awaitToken', awaitToken)
+    return isQuery && token !== undefined ? awaitToken().then(answer) : answer()
   }
 }
 

@@ -18,6 +18,22 @@ export interface Health {
     readonly parked: number
     readonly error?: string
   }
+  /** Side effects that run in the background. None of them makes the process unready. */
+  readonly reactions: readonly ReactionHealth[]
+}
+
+interface ReactionHealth {
+  readonly name: string
+  readonly state: string
+  /** Position of the log up to which every event is done or parked. */
+  readonly position: number
+  /** Events received that are neither done nor parked; null while it is not known what is to come. */
+  readonly lag: number | null
+  /** How many of them have failed at least once. */
+  readonly retrying: number
+  /** Events that were given up, and those set aside behind them. */
+  readonly parked: number
+  readonly error?: string
 }
 
 /** `live` says that the process answers, whatever it depends on; `ready` that it can do its work. */

@@ -19,6 +19,11 @@ export interface RouteVariables {
   position: Position | undefined
   /** The parsed body. Rejects with a problem where there is none that can be taken. */
   readJson: () => Promise<unknown>
+  /**
+   * Waits until the read model has reached the Consistency-Token of the request, if it carries one. The app does so
+   * itself before each GET. Rejects with a problem where the token is malformed or the time is up.
+   */
+  awaitToken: () => Promise<void>
   render: (resource: object) => Representation
   /** A response with the representation; on GET, 304 for a client that has it already. */
   send: (representation: Representation, status?: 200 | 201, headers?: Readonly<Record<string, string>>) => Response

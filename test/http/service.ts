@@ -5,12 +5,15 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll } from 'vitest'
 import { z } from 'zod'
+import { todosProjection } from '../../projections/todos/projection.ts'
+import { prepareTodoList } from '../../projections/todos/queries.ts'
 import { usersProjection } from '../../projections/users/projection.ts'
 import { prepareUserDirectory } from '../../projections/users/queries.ts'
 import type { EventSink, EventSource } from '../../src/cqrs/event-store.ts'
 import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
 import { type AppOptions, createApp } from '../../src/http/app.ts'
 import type { Health } from '../../src/http/health.ts'
+import type { ReadModelDatabase } from '../../src/read-model/projection.ts'
 import { ReadModel } from '../../src/read-model/read-model.ts'
 import { registration } from '../../src/users/registration.ts'
 import { usersModule } from '../../src/users/routes.ts'
@@ -21,8 +24,9 @@ export async function startService() {
   const dir = mkdtempSync(join(tmpdir(), 'rollbook-http-'))
   const logger = pino({ level: 'silent' })
   const store = connectEventStore(await eventStoreUrl())
-  const projections = [usersProjection]
-  const readModel = new ReadModel({ dir, log: store, projections, queries: prepareUserDirectory, logger })
+  const projections = [usersProjection, todosProjection]
+  const queries = (db: ReadModelDatabase) => ({ ...prepareUserDirectory(db), todos: prepareTodoList(db) })
+  const readModel = new ReadModel({ dir, log: store, projections, queries, logger })
   if (!(await readModel.reached(0, 20_000))) throw new Error('the read model was not built in time')
   afterAll(async () => {
     await readModel.close()
@@ -30,7 +34,7 @@ export async function startService() {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  const appWith = (over: Partial<AppOptions> & { readonly events?: EventSink & EventSource } = {}) =>
+  const appWith = (over: Partial<AppOptions> & { readonly events?: EventSink & Pick<EventSource, 'read'> } = {}) =>
     createApp({
       modules: [usersModule({ register: registration(over.events ?? store), queries: readModel })],
       ...{ readModel, logger, health: () => healthy },
@@ -45,13 +49,14 @@ export async function startService() {
       headers: { 'Content-Type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),
     })
-  return { app, appWith, store, get, post }
+  return { app, appWith, store, readModel, get, post }
 }
 
 export const healthy: Health = {
   ready: true,
   eventStore: { connected: true },
   readModel: { state: 'live', position: 7, lag: 0, millisecondsWithoutProgress: 0, parked: 0 },
+  reactions: [],
 }
 
 export const aUser = (username = 'Ada Lovelace') => ({ username, email: `Ada-${randomUUID()}@Example.com` })
