@@ -19,9 +19,10 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
-export function reportComparison(what: string, unit: string, { ours, theirs }: Comparison, aim: number): void {
-  const ratio = (ours / theirs).toFixed(2)
-  console.log(`${what}: ${count(ours)} ${unit}; bare: ${count(theirs)}; ratio ${ratio} (aim ${aim})`)
+/** `against` names the other one. */
+export function reportComparison(what: string, against: string, { ours, theirs }: Comparison, aim?: number): void {
+  const ratio = (ours / theirs).toFixed(2) + (aim === undefined ? '' : ` (aim ${aim})`)
+  console.log(`${what}: ${count(ours)} a second; ${against}: ${count(theirs)}; ratio ${ratio}`)
 }
 
 export const count = (value: number): string => Math.round(value).toLocaleString('en')

@@ -53,13 +53,13 @@ export async function kit(rounds: number, entities: number, history: number): Pr
         return client.appendToStream(`counter-${newId()}`, event, { expectedRevision: NO_STREAM })
       }),
   )
-  reportComparison('create commands, against bare appends', 'a second', creating, 0.9)
+  reportComparison('create commands', 'bare appends', creating, 0.9)
   const creatingWithEmmett = await compare(
     rounds,
     () => rate(5_000, () => plain.loadOrDefaultExecAndPersist(newId(), add(1), { precondition: 'new' })),
     () => rate(5_000, () => handle(emmett, `counter-${newId()}`, () => [{ type: 'counted', data: { by: 1 } }])),
   )
-  reportComparison('create commands, against Emmett', 'a second', creatingWithEmmett, 1)
+  reportComparison('create commands', 'Emmett', creatingWithEmmett, 1)
 
   const [ids, snapshotted] = [await aged(events, entities, history), await aged(events, entities, history)]
   await rate(entities, (index) => snapshotting.loadExecAndPersist(at(snapshotted, index), add(1)))
@@ -72,13 +72,13 @@ export async function kit(rounds: number, entities: number, history: number): Pr
       ),
   )
   const what = `commands on ${count(entities)} entities of ${history} events`
-  reportComparison(`${what}, against Emmett`, 'a second', executing, 1)
+  reportComparison(what, 'Emmett', executing, 1)
   const withSnapshots = await compare(
     rounds,
     () => rate(entities, (index) => snapshotting.loadExecAndPersist(at(snapshotted, index), add(1))),
     () => rate(entities, (index) => plain.loadExecAndPersist(at(ids, index), add(1))),
   )
-  reportComparison(`${what}, with snapshots every 10, against none`, 'a second', withSnapshots, 1)
+  reportComparison(`${what}, snapshots every 10`, 'no snapshots', withSnapshots)
   const held = new Map<CounterId, Entity<'counter', StateOf<typeof counter>>>()
   for (const id of ids) held.set(id, (await plain.rehydrate(id)) ?? unknownEntity(id))
   const withCache = await compare(
@@ -91,7 +91,7 @@ export async function kit(rounds: number, entities: number, history: number): Pr
       }),
     () => rate(entities, (index) => snapshotting.loadExecAndPersist(at(snapshotted, index), add(1))),
   )
-  reportComparison(`${what}, on entities held in memory, against snapshots`, 'a second', withCache, 1)
+  reportComparison(`${what}, entities held in memory`, 'snapshots every 10', withCache)
 
   for (const length of [10, 100, 1_000, 10_000]) {
     const [id] = await aged(events, 1, length)

@@ -19,7 +19,7 @@ export async function list(rounds: number, seconds: number, users: number): Prom
     () => requestsPerSecond(page, seconds),
     () => requestsPerSecond(bareUrl, seconds),
   )
-  reportComparison(`list page of 50 among ${users} users, ${bytes.length} bytes`, 'requests a second', comparison, 0.6)
+  reportComparison(`list page of 50 among ${users} users, ${bytes.length} bytes`, 'bare Hono', comparison, 0.6)
   await bare.stop()
   await service.stop()
   await store.stop()

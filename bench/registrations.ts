@@ -22,7 +22,7 @@ export async function registrations(rounds: number, seconds: number): Promise<vo
       return count / ((performance.now() - started) / 1_000)
     },
   )
-  reportComparison('registrations, 64 at a time', 'a second', comparison, 0.7)
+  reportComparison('registrations, 64 at a time', 'bare appends', comparison, 0.7)
   await client.dispose()
   await service.stop()
   await store.stop()
