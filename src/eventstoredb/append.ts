@@ -30,7 +30,7 @@ export class Appender {
     this.#connection = Promise.resolve(connect())
   }
 
-  append(stream: string, events: readonly RawEvent[], precondition: Precondition | undefined): Promise<Answer> {
+  async append(stream: string, events: readonly RawEvent[], precondition: Precondition | undefined): Promise<Answer> {
     const end = performance.now() + this.#deadline
     const once = async () => {
       const connection = this.#connection
@@ -43,14 +43,22 @@ export class Appender {
         throw failure
       }
     }
-    return pRetry(once, {
-      retries: Number.POSITIVE_INFINITY,
-      minTimeout: 25,
-      maxTimeout: 500,
-      randomize: true,
-      maxRetryTime: this.#deadline,
-      shouldRetry: ({ error }) => error instanceof StoreUnavailable && isSafeToRepeat(error, precondition),
-    })
+    const mayRepeat = (error: unknown) => error instanceof StoreUnavailable && isSafeToRepeat(error, precondition)
+    try {
+      // Not through p-retry, whose bookkeeping takes a tenth of what an append takes.
+      return await once()
+    } catch (error) {
+      const left = end - performance.now()
+      if (left <= 0 || !mayRepeat(error)) throw error
+      return pRetry(once, {
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout: 25,
+        maxTimeout: 500,
+        randomize: true,
+        maxRetryTime: left,
+        shouldRetry: ({ error }) => mayRepeat(error),
+      })
+    }
   }
 
   async close(): Promise<void> {
