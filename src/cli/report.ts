@@ -6,6 +6,7 @@ import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
 import { projections, reactionFile, readModelDir } from '../main.ts'
 import { openReactionStore } from '../reactions/sqlite-reaction-store.ts'
+import { isInLog } from '../read-model/apply.ts'
 import type { Difference } from '../read-model/compare.ts'
 import { type Inspection, inspect } from '../read-model/inspect.ts'
 import { streamPrefixesOf } from '../read-model/projection.ts'
@@ -19,7 +20,7 @@ const PARKED_LISTED = 20
 
 /**
  * Where the read model and the reactions stand, line by line. They are healthy if no event is parked, the read model
- * is not ahead of the log, and it has every event or is catching up.
+ * is made from this log, and it has every event or is catching up.
  *
  * @throws {UnusableFile | UnusableReactionFile | StoreUnavailable}
  */
@@ -37,9 +38,9 @@ export async function statusReport(log: EventLog, config: Config): Promise<{ lin
     lag = await eventsAfter(log, seen.position)
   }
   const reactions = await reactionsReport(reactionFile(config))
-  const isAhead = seen.lastEvent !== undefined && seen.lastEvent > end
+  const isOfAnotherLog = seen.lastEvent !== undefined && !(await isInLog(log, seen.lastEvent))
   const troubles = [
-    ...(isAhead ? ['The read model is ahead of the event store, which was restored or replaced: rebuild it.'] : []),
+    ...(isOfAnotherLog ? ['The event store was restored or replaced since the read model was made: rebuild it.'] : []),
     ...(isStuck ? ['The read model does not catch up: is a service running on it?'] : []),
     ...(seen.parkedCount > 0
       ? ['Events are parked: they are applied when the service starts with code that can.']

@@ -92,6 +92,14 @@ export interface EventLog {
    * @throws {StoreUnavailable}
    */
   lastPosition(): Promise<Position | undefined>
+
+  /**
+   * The event at exactly this position, whatever its stream; undefined where there is none, be it that there never was
+   * one or that the store has removed it.
+   *
+   * @throws {StoreUnavailable}
+   */
+  eventAt(position: Position): Promise<RecordedEvent | undefined>
 }
 
 /** The stream is tombstoned: it can never be appended to or read again. */

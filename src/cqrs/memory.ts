@@ -64,6 +64,9 @@ export function memoryEventStore(): EventSink & EventSource & EventLog {
     async lastPosition() {
       return log.at(-1)?.position
     },
+    async eventAt(position) {
+      return log.find((event) => event.position === position)
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 import { ErrorType, isCommandError } from '@eventstore/db-client'
+import { status } from '@grpc/grpc-js'
 import { AppendRefused, StoreUnavailable, StreamDeleted } from '../cqrs/event-store.ts'
 import { type Precondition, PreconditionFailed, type Version } from '../cqrs/precondition.ts'
 
@@ -26,6 +27,12 @@ export function appendFailure(error: unknown, stream: string, expected: Precondi
 /** The node that was asked has no say in this cluster now. The client goes to the one that has with its next call. */
 export function isNotLeader(error: unknown): boolean {
   return error instanceof Error && isCommandError(error) && error.type === ErrorType.NOT_LEADER
+}
+
+/** The store gave no reason: gRPC status 2. */
+export function isUnknown(error: unknown): boolean {
+  const cause = error instanceof StoreUnavailable ? error.cause : undefined
+  return cause instanceof Error && isCommandError(cause) && cause.code === status.UNKNOWN
 }
 
 export function unavailable(error: unknown, outcome: 'unknown' | 'not-appended' = 'not-appended'): StoreUnavailable {

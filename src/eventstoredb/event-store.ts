@@ -3,18 +3,31 @@ import type { EventNumber } from '../cqrs/event.ts'
 import { type EventLog, type EventSink, type EventSource, StoreUnavailable } from '../cqrs/event-store.ts'
 import { Appender } from './append.ts'
 import { Arrivals } from './arrivals.ts'
-import { lastPosition, readStream, readStreamBackwards } from './read.ts'
+import { Contact } from './contact.ts'
+import { eventAt, lastPosition, readStream, readStreamBackwards } from './read.ts'
 import { subscribeToLog } from './subscribe.ts'
 
 export interface EventStore extends EventSink, EventSource, EventLog {
+  /**
+   * Whether the store answered what it was asked last: an append, a read, or a subscription. Costs nothing while it
+   * did; else the store is asked again, so that a later call tells when it is back.
+   */
+  isConnected(): boolean
+
   /** Ends every call that is under way; their outcome is unknown. */
   close(): Promise<void>
 }
 
 export interface EventStoreOptions {
-  /** Milliseconds within which every append and read is answered, or fails with {@link StoreUnavailable}. */
+  /**
+   * Milliseconds within which every append and read is answered and every subscription confirmed, or fails with
+   * {@link StoreUnavailable}. When an append was recorded is told within the deadline of the append.
+   */
   readonly deadline?: number
 }
+
+/** Least time for a read that comes after an append, within what the append has left of its deadline or not. */
+const LEAST_DEADLINE = 250
 
 /**
  * The kit's ports over EventStoreDB 23.10 or newer. Connects on first use and reconnects by itself; on a cluster all
@@ -31,32 +44,49 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
   // Appends drop their connection when an answer is overdue; subscriptions and reads must not go with it.
   const client = connect()
   const arrivals = new Arrivals()
+  const contact = new Contact()
+  let isProbing = false
 
-  async function recordedAt(stream: string, number: EventNumber): Promise<Date> {
+  async function probe(): Promise<void> {
+    if (isProbing) return
+    isProbing = true
+    await contact.of(lastPosition(client, deadline)).catch(() => undefined)
+    isProbing = false
+  }
+
+  async function recordedAt(stream: string, number: EventNumber, end: number): Promise<Date> {
+    const left = Math.max(LEAST_DEADLINE, end - performance.now())
     let created: Date | undefined
-    for await (const event of readStream(client, deadline, stream, number - 1, 1)) created = event.created
+    const read = contact.ofAll(readStream(client, left, stream, number - 1, 1))
+    for await (const event of read) created = event.created
     if (created === undefined) throw new StoreUnavailable(`event ${number} of ${stream} is gone again`, 'unknown')
     return created
   }
 
   return {
     async append(stream, events, precondition) {
+      const end = performance.now() + deadline
       const expected = arrivals.expect(stream, (events.at(-1) ?? events[0]).id)
       try {
-        const appended = await appender.append(stream, events, precondition)
+        const appended = await contact.of(appender.append(stream, events, precondition))
         return {
           ...appended,
-          recordedAt: async () => (await expected.arrival())?.created ?? recordedAt(stream, appended.lastNumber),
+          recordedAt: async () => (await expected.arrival())?.created ?? recordedAt(stream, appended.lastNumber, end),
         }
       } catch (error) {
         expected.settle(undefined)
         throw error
       }
     },
-    read: (...parameters) => readStream(client, deadline, ...parameters),
-    readBackwards: (...parameters) => readStreamBackwards(client, deadline, ...parameters),
-    subscribe: (options) => subscribeToLog(client, arrivals, options),
-    lastPosition: () => lastPosition(client, deadline),
+    read: (...parameters) => contact.ofAll(readStream(client, deadline, ...parameters)),
+    readBackwards: (...parameters) => contact.ofAll(readStreamBackwards(client, deadline, ...parameters)),
+    subscribe: (options) => contact.ofAll(subscribeToLog(client, deadline, arrivals, options)),
+    lastPosition: () => contact.of(lastPosition(client, deadline)),
+    eventAt: (position) => contact.of(eventAt(client, deadline, position)),
+    isConnected() {
+      if (!contact.isUp) void probe()
+      return contact.isUp
+    },
     async close() {
       await Promise.all([appender.close(), client.dispose()])
     },

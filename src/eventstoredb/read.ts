@@ -4,8 +4,8 @@ import { BACKWARDS, END, type EventStoreDBClient, StreamNotFoundError, type Stre
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import { type Before, type Since, StoreUnavailable } from '../cqrs/event-store.ts'
 import { initialVersion } from '../cqrs/precondition.ts'
-import { isNotLeader, unavailable } from './errors.ts'
-import { toPosition, toRecordedEvent } from './recorded-event.ts'
+import { isNotLeader, isUnknown, unavailable } from './errors.ts'
+import { toLogPosition, toPosition, toRecordedEvent } from './recorded-event.ts'
 
 /** How long the client gets to turn to the leader, in milliseconds. */
 const REDIRECTION = 25
@@ -45,6 +45,25 @@ export async function lastPosition(client: EventStoreDBClient, deadline: number)
     if (event) position = toPosition(event.position)
   }
   return position
+}
+
+export async function eventAt(
+  client: EventStoreDBClient,
+  deadline: number,
+  position: Position,
+): Promise<RecordedEvent | undefined> {
+  const options = { fromPosition: toLogPosition(position), maxCount: 1, requiresLeader: true }
+  let found: RecordedEvent | undefined
+  try {
+    for await (const { event } of readWithin(deadline, () => client.readAll(options))) {
+      if (event && toPosition(event.position) === position) found = toRecordedEvent(event)
+    }
+  } catch (error) {
+    if (!isUnknown(error)) throw error
+    // The store answers so where no record begins, and perhaps for other reasons: then this one fails as well.
+    await lastPosition(client, deadline)
+  }
+  return found
 }
 
 /** Begins anew, at most until the deadline, where a node sends it on to the leader of its cluster. */

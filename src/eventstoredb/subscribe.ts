@@ -20,6 +20,7 @@ const SEARCH_WINDOW = 1_000
 
 export async function* subscribeToLog(
   client: EventStoreDBClient,
+  deadline: number,
   arrivals: Arrivals,
   { after, streamPrefixes, signal, maxBatch }: SubscribeOptions,
 ): AsyncIterable<LogBatch> {
@@ -42,7 +43,11 @@ export async function* subscribeToLog(
   })
   const stop = () => inbox.end()
   signal.addEventListener('abort', stop, { once: true })
+  // The client waits for ever for a store that takes the connection and never answers.
+  const late = new StoreUnavailable(`no subscription within ${deadline} ms`, 'not-appended')
+  const confirmation = setTimeout(() => inbox.fail(late), deadline)
   subscription
+    .once('confirmation', () => clearTimeout(confirmation))
     .once('caughtUp', () => {
       endLive = arrivals.live(streamPrefixes)
     })
@@ -63,6 +68,7 @@ export async function* subscribeToLog(
     }
   } finally {
     endLive()
+    clearTimeout(confirmation)
     signal.removeEventListener('abort', stop)
     subscription.unsubscribe().catch(() => undefined)
   }

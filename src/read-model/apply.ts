@@ -1,4 +1,5 @@
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
+import type { EventLog } from '../cqrs/event-store.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
 import { isOfTheFile } from './sqlite-faults.ts'
 
@@ -30,16 +31,29 @@ export function applyAll(events: readonly RecordedEvent[], apply: (event: Record
   }
 }
 
+/** The last event applied or parked: what tells the log that a file was made from. */
+export type LastEvent = Pick<RecordedEvent, 'position' | 'id'>
+
 /**
- * The position of the last event, once it is sure that none comes twice or too late.
+ * Whether the log has the event. Where it has not, it was restored from a backup, or is another log; or the event was
+ * deleted and scavenged away, and a file made from it has what the log has no longer.
+ *
+ * @throws {StoreUnavailable}
+ */
+export async function isInLog(log: EventLog, { position, id }: LastEvent): Promise<boolean> {
+  return (await log.eventAt(position))?.id === id
+}
+
+/**
+ * The last event, once it is sure that none comes twice or too late.
  *
  * @throws {EventsOutOfOrder}
  */
-export function lastInOrder(events: readonly RecordedEvent[], after: Position | undefined): Position | undefined {
+export function lastInOrder(events: readonly RecordedEvent[], after: LastEvent | undefined): LastEvent | undefined {
   let last = after
-  for (const { position } of events) {
-    if (last !== undefined && position <= last) throw new EventsOutOfOrder(position, last)
-    last = position
+  for (const { position, id } of events) {
+    if (last !== undefined && position <= last.position) throw new EventsOutOfOrder(position, last.position)
+    last = { position, id }
   }
   return last
 }

@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3'
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import type { LogBatch } from '../cqrs/event-store.ts'
-import { applyAll, eventApplier, lastInOrder } from './apply.ts'
+import { applyAll, eventApplier, type LastEvent, lastInOrder } from './apply.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
 
 /** Events in one transaction. The search index is written at its end, which costs the less per event the more it is. */
@@ -14,15 +14,15 @@ const EVENTS_PER_COMMIT = 20_000
 export class BulkWriter {
   readonly #client: Database.Database
   readonly #apply: (event: RecordedEvent) => void
-  readonly #setCheckpoint: Database.Statement<[Position | null, Position | null]>
+  readonly #setCheckpoint: Database.Statement<[Position | null, Position | null, string | null]>
   #uncommitted = 0
   #position: Position | undefined
-  #lastEvent: Position | undefined
+  #lastEvent: LastEvent | undefined
 
   constructor(db: ReadModelDatabase, projections: readonly Projection[]) {
     this.#client = db.$client
     this.#apply = eventApplier(db, projections)
-    this.#setCheckpoint = db.$client.prepare('UPDATE checkpoint SET position = ?, last_event = ?')
+    this.#setCheckpoint = db.$client.prepare('UPDATE checkpoint SET position = ?, last_event = ?, last_event_id = ?')
   }
 
   /**
@@ -40,7 +40,7 @@ export class BulkWriter {
 
   commit(): void {
     if (!this.#client.inTransaction) return
-    this.#setCheckpoint.run(this.#position ?? null, this.#lastEvent ?? null)
+    this.#setCheckpoint.run(this.#position ?? null, this.#lastEvent?.position ?? null, this.#lastEvent?.id ?? null)
     this.#client.exec('COMMIT')
     this.#uncommitted = 0
   }

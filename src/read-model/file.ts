@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { Position } from '../cqrs/event.ts'
+import type { LastEvent } from './apply.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
 import { isPassing } from './sqlite-faults.ts'
 import { checkpoint } from './tables.ts'
@@ -46,7 +47,8 @@ export function openFile(
     throw new UnusableFile(file, `it has schema version ${found}, and ${schemaVersion(projections)} is wanted`)
   } catch (error) {
     client?.close()
-    if (error instanceof UnusableFile || (isPassing(error) && existsSync(file))) throw error
+    if (error instanceof UnusableFile || (isPassing(error) && statSync(file, { throwIfNoEntry: false })?.isFile()))
+      throw error
     throw new UnusableFile(file, error instanceof Error ? error.message : String(error))
   }
 }
@@ -55,13 +57,15 @@ export function openFile(
 export interface Checkpoint {
   /** Every event at or before it is applied or parked. */
   readonly position?: Position
-  /** Position of the last event that was. */
-  readonly lastEvent?: Position
+  readonly lastEvent?: LastEvent
 }
 
 export function checkpointOf(db: ReadModelDatabase): Checkpoint {
-  const { position = null, lastEvent = null } = db.select().from(checkpoint).get() ?? {}
-  return { ...(position !== null && { position }), ...(lastEvent !== null && { lastEvent }) }
+  const { position = null, lastEvent = null, lastEventId: id = null } = db.select().from(checkpoint).get() ?? {}
+  return {
+    ...(position !== null && { position }),
+    ...(lastEvent !== null && id !== null && { lastEvent: { position: lastEvent, id } }),
+  }
 }
 
 /** Changes with any migration and with the version of any projection. */

@@ -3,8 +3,8 @@ import type { Logger } from 'pino'
 import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
 import { type Projection, type ReadModelDatabase, streamPrefixesOf } from './projection.ts'
-import { Projector, type ProjectorStatus, StoreBehindReadModel } from './projector.ts'
-import { ReadModelWriter } from './writer.ts'
+import { Projector, type ProjectorStatus, StoreReplaced } from './projector.ts'
+import { ProjectorFenced, ReadModelWriter } from './writer.ts'
 
 export interface GenerationOptions<Queries> {
   readonly log: EventLog
@@ -42,24 +42,26 @@ export class Generation<Queries> {
     return this.#db.$client.name
   }
 
+  /** What queries reflect. */
   get position(): Position {
-    return this.#writer.position ?? 0
+    const isFenced = this.#projector.status().error instanceof ProjectorFenced
+    return isFenced ? this.#storedPosition() : (this.#writer.position ?? 0)
   }
 
   /** Whether the log was replaced by one that has not what this file was made from. */
   get isOfAnotherLog(): boolean {
-    return this.status().error instanceof StoreBehindReadModel
+    return this.#projector.status().error instanceof StoreReplaced
   }
 
   status(): ProjectorStatus {
-    return this.#projector.status()
+    return { ...this.#projector.status(), position: this.position }
   }
 
   query<T>(read: (queries: Queries) => T): { value: T; position: Position } {
     // A transaction, because a projector of another process may have fenced this one off and be writing.
     this.#begin.run()
     try {
-      return { value: read(this.#queries), position: this.#position.get()?.position ?? 0 }
+      return { value: read(this.#queries), position: this.#storedPosition() }
     } finally {
       // SQLite may have ended it already, where the file is at fault.
       if (this.#db.$client.inTransaction) this.#end.run()
@@ -68,7 +70,7 @@ export class Generation<Queries> {
 
   /** Whether it has every event that the other has; then it comes to reflect the same position, if not a later one. */
   catchUpWith(other: Generation<Queries>): boolean {
-    if ((this.#writer.lastEvent ?? 0) < (other.#writer.lastEvent ?? 0)) return false
+    if ((this.#writer.lastEvent?.position ?? 0) < (other.#writer.lastEvent?.position ?? 0)) return false
     this.#writer.write({ events: [], position: other.position, caughtUp: true })
     return true
   }
@@ -81,5 +83,10 @@ export class Generation<Queries> {
   async close(): Promise<void> {
     await this.#projector.stop()
     this.#db.$client.close()
+  }
+
+  /** Of the file, which another process moves on where it has fenced this one off. */
+  #storedPosition(): Position {
+    return this.#position.get()?.position ?? 0
   }
 }

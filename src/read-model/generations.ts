@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -15,7 +16,7 @@ import Database from 'better-sqlite3'
 /** Names the live file. Replaced by rename, so that a reader sees the old name or the new one and nothing else. */
 const POINTER = 'current'
 const LOCK = 'lock.sqlite'
-const GENERATION = /^(\d+)\.sqlite$/
+const GENERATION = /^(\d{1,15})\.sqlite$/
 
 /**
  * The folder of a read model: files `<generation>.sqlite`, and a pointer to the live one. A file is never renamed,
@@ -28,13 +29,13 @@ export class Generations {
     this.#dir = dir
   }
 
-  /** Path of the live file; undefined where there has been none. */
+  /** Path of the live file; undefined where there has been none, or the pointer is of no use. */
   current(): string | undefined {
     try {
       const name = readFileSync(join(this.#dir, POINTER), 'utf8').trim()
       return GENERATION.test(name) ? join(this.#dir, name) : undefined
     } catch (error) {
-      if (isMissing(error)) return undefined
+      if (isNoFile(error)) return undefined
       throw error
     }
   }
@@ -54,7 +55,7 @@ export class Generations {
       throw isBusy(error) ? new RebuildInProgress(this.#dir) : error
     }
     return {
-      newFile: () => join(this.#dir, `${Math.max(0, ...this.#numbers()) + 1}.sqlite`),
+      newFile: () => join(this.#dir, `${this.#newNumber()}.sqlite`),
       makeCurrent: (file) => this.#point(basename(file)),
       removeUnused: () => this.#removeUnused(),
       release: () => {
@@ -66,7 +67,9 @@ export class Generations {
   #point(name: string): void {
     const draft = join(this.#dir, `${POINTER}.new`)
     writeFileSync(draft, `${name}\n`, { flush: true })
-    renameSync(draft, join(this.#dir, POINTER))
+    const pointer = join(this.#dir, POINTER)
+    if (statSync(pointer, { throwIfNoEntry: false })?.isDirectory()) rmSync(pointer, { recursive: true })
+    renameSync(draft, pointer)
     syncToDisk(this.#dir)
   }
 
@@ -78,15 +81,19 @@ export class Generations {
     }
   }
 
+  /** From the clock, because the files before may be gone; and above theirs, because the clock may be set back. */
+  #newNumber(): number {
+    const known = numbersOf([...readdirSync(this.#dir), basename(this.current() ?? '')])
+    return Math.max(Date.now(), ...known.map((number) => number + 1))
+  }
+
   #numbers(): number[] {
-    return readdirSync(this.#dir)
-      .flatMap((name) => GENERATION.exec(name)?.[1] ?? [])
-      .map(Number)
+    return numbersOf(readdirSync(this.#dir))
   }
 }
 
 export interface GenerationsLock {
-  /** A path that no file has. */
+  /** A path that no file has or ever had: what is known of a path, and a pointer left behind, stay true. */
   newFile(): string
   /** Makes a file the live one, durably and at once. What is in it must be on disk already. */
   makeCurrent(file: string): void
@@ -95,8 +102,12 @@ export interface GenerationsLock {
   release(): void
 }
 
+function numbersOf(names: readonly string[]): number[] {
+  return names.flatMap((name) => GENERATION.exec(name)?.[1] ?? []).map(Number)
+}
+
 export function removeFile(file: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true })
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { recursive: true, force: true })
 }
 
 /** Not for a file that this process has open in SQLite: closing it here would drop SQLite's locks on it. */
@@ -111,6 +122,7 @@ export function syncToDisk(path: string): void {
 
 /** A file leaves WAL mode only for a connection that is its only one. */
 function isOpenSomewhere(file: string): boolean {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false
   const db = new Database(file, { timeout: 0 })
   try {
     db.pragma('journal_mode = DELETE')
@@ -126,8 +138,8 @@ function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+function isNoFile(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EISDIR')
 }
 
 /** Another process, or another part of this one, is building a read model in the same folder. */

@@ -1,5 +1,6 @@
 import { asc, count, getTableColumns } from 'drizzle-orm'
 import type { EventNumber, Position } from '../cqrs/event.ts'
+import type { LastEvent } from './apply.ts'
 import { checkpointOf, openFile, UnusableFile } from './file.ts'
 import { Generations } from './generations.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
@@ -11,8 +12,8 @@ const LISTED = 20
 export interface Inspection<T> {
   readonly file: string
   readonly position: Position
-  /** Position of the last event applied or parked; undefined where there was none. */
-  readonly lastEvent: Position | undefined
+  /** Undefined where none was applied or parked. */
+  readonly lastEvent: LastEvent | undefined
   readonly parkedCount: number
   /** The first of them. */
   readonly parked: readonly ParkedEvent[]

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Position } from '../cqrs/event.ts'
 import { type EventLog, type LogBatch, StoreUnavailable } from '../cqrs/event-store.ts'
+import { isInLog, type LastEvent } from './apply.ts'
 import { isPassing } from './sqlite-faults.ts'
 import type { ReadModelWriter } from './writer.ts'
 
@@ -118,17 +119,16 @@ export class Projector {
 
   /**
    * Where to go on. The log may end before the checkpoint, because a checkpoint counts records that the store does
-   * not show; but an event that has been applied must still be there.
+   * not show; but the last event that has been applied must still be there.
    *
-   * @throws {StoreBehindReadModel}
+   * @throws {StoreReplaced}
    */
   async #resumeAfter(): Promise<Position | undefined> {
     const { log, writer } = this.#options
     if (writer.position === undefined) return undefined
+    const { lastEvent } = writer
+    if (lastEvent && !(await isInLog(log, lastEvent))) throw new StoreReplaced(lastEvent)
     const end = await log.lastPosition()
-    if (writer.lastEvent !== undefined && (end === undefined || end < writer.lastEvent)) {
-      throw new StoreBehindReadModel(writer.lastEvent, end)
-    }
     return end === undefined ? undefined : Math.min(writer.position, end)
   }
 
@@ -149,21 +149,16 @@ function waitAfter(failures: number): number {
   return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1)) * (0.5 + Math.random() / 2)
 }
 
-/** The log ends before an event that was applied: it was restored from a backup, or is another log. */
-export class StoreBehindReadModel extends Error {
-  override readonly name = 'StoreBehindReadModel'
-  /** Position of the last event applied. */
-  readonly lastEvent: Position
-  /** Position of the last event in the log; undefined where it is empty. */
-  readonly end: Position | undefined
+/** The log has not the last event that was applied: it was restored from a backup, or is another log. */
+export class StoreReplaced extends Error {
+  override readonly name = 'StoreReplaced'
+  readonly lastEvent: LastEvent
 
-  constructor(lastEvent: Position, end: Position | undefined) {
-    const where = end === undefined ? 'is empty' : `ends at position ${end}`
+  constructor(lastEvent: LastEvent) {
     super(
-      `the event store ${where}, but the read model has an event of position ${lastEvent}: ` +
+      `the event store has no event ${lastEvent.id} at position ${lastEvent.position}, but the read model has: ` +
         'the store was restored or replaced. Rebuild the read model to make it follow this store.',
     )
     this.lastEvent = lastEvent
-    this.end = end
   }
 }

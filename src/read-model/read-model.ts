@@ -113,6 +113,7 @@ export class ReadModel<Queries> {
     const known = [this.#served?.file, this.#next?.file, this.#unusable]
     if (current !== undefined && !known.includes(current)) this.#takeUp(current)
     if (!this.#served && !this.#next) this.#build()
+    if (this.#served && !this.#served.isOfAnotherLog) this.#waiters.wake(this.#served.position)
     this.#switch()
   }
 
@@ -169,7 +170,7 @@ export class ReadModel<Queries> {
   #progressed(generation: Generation<Queries>): void {
     const { error } = generation.status()
     if (generation === this.#served && isCorruption(error)) this.#drop(generation, error)
-    else if (generation === this.#served) this.#waiters.wake(generation.position)
+    else if (generation === this.#served) this.#safely(() => this.#waiters.wake(generation.position))
     else if (generation === this.#next) this.#safely(() => this.#switch())
   }
 

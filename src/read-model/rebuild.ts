@@ -1,5 +1,6 @@
 import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
+import { isInLog } from './apply.ts'
 import { BulkWriter } from './bulk-writer.ts'
 import { checkpointOf, createFile, openFile, UnusableFile } from './file.ts'
 import { Generations, type GenerationsLock, removeFile, syncToDisk } from './generations.ts'
@@ -116,8 +117,8 @@ async function swapIn(
     const live = openLive(generations, projections)
     try {
       live?.$client.exec('BEGIN IMMEDIATE')
-      const { position = 0, lastEvent = 0 } = live && !mayGoBack ? checkpointOf(live) : {}
-      if (lastEvent > (writer.lastEvent ?? 0)) return false
+      const { position = 0, lastEvent } = live && !mayGoBack ? checkpointOf(live) : {}
+      if ((lastEvent?.position ?? 0) > (writer.lastEvent?.position ?? 0)) return false
       // Up to there, no event is in the live file that is not in this one.
       writer.write({ events: [], position, caughtUp: true })
       lock.makeCurrent(db.$client.name)
@@ -135,9 +136,9 @@ async function isOfAnotherLog(
 ): Promise<boolean> {
   const live = openLive(generations, projections)
   if (!live) return false
-  const { lastEvent = 0 } = checkpointOf(live)
+  const { lastEvent } = checkpointOf(live)
   live.$client.close()
-  return lastEvent > ((await log.lastPosition()) ?? 0)
+  return lastEvent !== undefined && !(await isInLog(log, lastEvent))
 }
 
 /** Undefined where there is none that could be served. */

@@ -7,6 +7,8 @@ export const checkpoint = sqliteTable('checkpoint', {
   position: integer(),
   /** Position of the last event applied or parked. The checkpoint may be ahead of it. */
   lastEvent: integer('last_event'),
+  /** Its id, by which another log is told from this one. */
+  lastEventId: text('last_event_id'),
   /** The projector that may write. Another one that takes the file over makes this one stop. */
   owner: text(),
   schemaVersion: text('schema_version').notNull(),

@@ -39,7 +39,8 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     live.$client.exec('BEGIN')
     const { position = 0, lastEvent } = checkpointOf(live)
     const writer = new ReadModelWriter(scratch, options.projections, 'park')
-    const events = lastEvent === undefined ? 0 : await replay(options, (batch) => writer.write(batch), lastEvent)
+    const events =
+      lastEvent === undefined ? 0 : await replay(options, (batch) => writer.write(batch), lastEvent.position)
     return { file, position, events, ...compareTables(live, scratch) }
   } finally {
     live.$client.close()

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type Database from 'better-sqlite3'
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import type { LogBatch } from '../cqrs/event-store.ts'
-import { applyAll, eventApplier, lastInOrder, PoisonEvent } from './apply.ts'
+import { applyAll, eventApplier, type LastEvent, lastInOrder, PoisonEvent } from './apply.ts'
+import { checkpointOf } from './file.ts'
 import { ParkedEvents } from './parking.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
 import { isOfTheFile } from './sqlite-faults.ts'
@@ -24,9 +25,11 @@ export class ReadModelWriter {
   readonly #owner = randomUUID()
   readonly #apply: (event: RecordedEvent) => void
   readonly #parkedEvents: ParkedEvents
-  readonly #moveCheckpoint: Database.Statement<[Position | null, Position | null, string, Position | null]>
+  readonly #moveCheckpoint: Database.Statement<
+    [Position | null, Position | null, string | null, string, Position | null]
+  >
   #position: Position | undefined
-  #lastEvent: Position | undefined
+  #lastEvent: LastEvent | undefined
   #parked: number
 
   constructor(db: ReadModelDatabase, projections: readonly Projection[], policy: PoisonPolicy) {
@@ -35,11 +38,12 @@ export class ReadModelWriter {
     this.#apply = eventApplier(db, projections)
     this.#parkedEvents = new ParkedEvents(db)
     this.#moveCheckpoint = db.$client.prepare(
-      'UPDATE checkpoint SET position = ?, last_event = ? WHERE owner = ? AND position IS ?',
+      'UPDATE checkpoint SET position = ?, last_event = ?, last_event_id = ? WHERE owner = ? AND position IS ?',
     )
-    const row = db.update(checkpoint).set({ owner: this.#owner }).returning().get()
-    this.#position = row.position ?? undefined
-    this.#lastEvent = row.lastEvent ?? undefined
+    db.update(checkpoint).set({ owner: this.#owner }).run()
+    const { position, lastEvent } = checkpointOf(db)
+    this.#position = position
+    this.#lastEvent = lastEvent
     this.#parked = this.#parkedEvents.count()
   }
 
@@ -48,8 +52,8 @@ export class ReadModelWriter {
     return this.#position
   }
 
-  /** Position of the last event applied or parked. */
-  get lastEvent(): Position | undefined {
+  /** The last event applied or parked. */
+  get lastEvent(): LastEvent | undefined {
     return this.#lastEvent
   }
 
@@ -67,7 +71,7 @@ export class ReadModelWriter {
    */
   write(batch: LogBatch): void {
     const lastEvent = lastInOrder(batch.events, this.#lastEvent)
-    const position = Math.max(batch.position, lastEvent ?? 0, this.#position ?? 0)
+    const position = Math.max(batch.position, lastEvent?.position ?? 0, this.#position ?? 0)
     if (position === this.#position && batch.events.length === 0) return
     try {
       if (this.#parked > 0) this.#commit(position, lastEvent, () => this.#applyOrPark(batch.events))
@@ -85,10 +89,13 @@ export class ReadModelWriter {
   }
 
   /** `work` returns by how much the number of parked events changes. */
-  #commit(position: Position | undefined, lastEvent: Position | undefined, work: () => number): void {
+  #commit(position: Position | undefined, lastEvent: LastEvent | undefined, work: () => number): void {
     const transaction = this.#db.$client.transaction(() => {
       const parked = work()
-      const moved = this.#moveCheckpoint.run(position ?? null, lastEvent ?? null, this.#owner, this.#position ?? null)
+      const moved = this.#moveCheckpoint.run(
+        ...([position ?? null, lastEvent?.position ?? null, lastEvent?.id ?? null] as const),
+        ...([this.#owner, this.#position ?? null] as const),
+      )
       if (moved.changes === 0) throw new ProjectorFenced(this.#db.$client.name)
       return parked
     })

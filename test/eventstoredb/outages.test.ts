@@ -62,6 +62,46 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     await expect.poll(() => store.lastPosition().catch(() => undefined), { timeout: 10_000 }).toBeGreaterThan(0)
   })
 
+  it('when an append was recorded is told within the deadline of the append', async () => {
+    await store.append(aStream(), [anEvent()], 'new')
+    const started = performance.now()
+    proxy.dropReplies()
+    const append = store.append(aStream(), [anEvent()], 'new')
+    setTimeout(() => proxy.restore(), 900)
+    const { recordedAt } = await append
+    expect(performance.now() - started).toBeGreaterThan(800)
+    proxy.freeze()
+    await expect(recordedAt()).rejects.toMatchObject({ name: 'StoreUnavailable' })
+    expect(performance.now() - started).toBeLessThan(2_700)
+  })
+
+  it('a subscription that is not confirmed fails within the deadline', async () => {
+    proxy.freeze()
+    const started = performance.now()
+    await expect(firstBatch(store)).rejects.toMatchObject({ name: 'StoreUnavailable', outcome: 'not-appended' })
+    expect(performance.now() - started).toBeLessThan(4_000)
+  })
+
+  it.each<[string, (store: EventStore) => Promise<unknown>]>([
+    ['an append', (store) => store.append(aStream(), [anEvent()], 'new')],
+    ['a read', (store) => numbersOf(store, aStream())],
+    ['a subscription', firstBatch],
+  ])('it counts as connected from an answer to %s until one fails', async (_, ask) => {
+    expect(store.isConnected()).toBe(false)
+    await ask(store)
+    expect(store.isConnected()).toBe(true)
+    proxy.cut()
+    await expect(ask(store)).rejects.toThrow('event store unavailable')
+    expect(store.isConnected()).toBe(false)
+    proxy.restore()
+    await expect.poll(() => store.isConnected(), { timeout: 10_000 }).toBe(true)
+  })
+
+  it('a refusal is an answer', async () => {
+    await expect(store.append(aStream(), [anEvent()], 'exists')).rejects.toThrow()
+    expect(store.isConnected()).toBe(true)
+  })
+
   it('a subscription fails, and another one goes on where it stopped', async () => {
     const stream = aStream()
     const subscribe = (after: number | undefined) =>
@@ -80,6 +120,11 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     }
   })
 })
+
+async function firstBatch(from: EventStore): Promise<void> {
+  const signal = new AbortController().signal
+  for await (const _ of from.subscribe({ after: undefined, streamPrefixes: [aStream()], signal, maxBatch: 1 })) break
+}
 
 const aStream = () => `outage${randomUUID().replaceAll('-', '')}-1`
 

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import pino from 'pino'
 import { ulid } from 'ulid'
 import { onTestFinished, vi } from 'vitest'
 import { prepareUserDirectory, type UserDirectory } from '../../projections/users/queries.ts'
 import { usersProjection } from '../../projections/users/projection.ts'
 import type { RecordedEvent } from '../../src/cqrs/event.ts'
+import { Generations } from '../../src/read-model/generations.ts'
 import { ReadModel, type ReadModelOptions } from '../../src/read-model/read-model.ts'
 
 const logger = pino({ level: 'silent' })
@@ -33,6 +34,9 @@ export function registered(position: number, email: string, changes: Partial<Rec
     ...changes,
   }
 }
+
+/** Name of the file that queries are answered from. */
+export const liveFile = (dir: string): string => basename(new Generations(dir).current() ?? '')
 
 /** An event of a type that is handled, with data that it cannot have. */
 export function poison(position: number, email: string, number = 1): RecordedEvent {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { usersProjection } from '../../projections/users/projection.ts'
-import { StoreBehindReadModel } from '../../src/read-model/projector.ts'
+import { StoreReplaced } from '../../src/read-model/projector.ts'
 import { ReadModelNotReady } from '../../src/read-model/read-model.ts'
 import { ProjectorFenced } from '../../src/read-model/writer.ts'
 import { ScriptedLog } from '../support/scripted-log.ts'
@@ -59,10 +59,22 @@ test('fails when the log ends before an event that was applied, and queries refu
   log.cut()
   log.restore(10)
   await eventually(() => expect(readModel.status()).toMatchObject({ state: 'failed', isServing: false }))
-  expect(readModel.status().error).toMatchObject({ constructor: StoreBehindReadModel, lastEvent: 20, end: 10 })
+  expect(readModel.status().error).toMatchObject({ constructor: StoreReplaced, lastEvent: { position: 20 } })
   expect(() => emails(readModel)).toThrow(ReadModelNotReady)
   expect(() => emails(readModel)).toThrow('Rebuild the read model')
   expect(await readModel.reached(20, 10)).toBe(false)
+})
+
+test('fails when the log goes on beyond the checkpoint, but has another event in the place of the last one applied', async () => {
+  const log = new ScriptedLog().add(registered(10, 'a@x.org'), registered(20, 'b@x.org'))
+  const readModel = startReadModel({ dir: temporaryFolder(), log })
+  expect(await readModel.reached(20, 5_000)).toBe(true)
+  log.cut()
+  log.restore(10)
+  log.add(registered(20, 'c@x.org'), registered(30, 'd@x.org'))
+  await eventually(() => expect(readModel.status()).toMatchObject({ state: 'failed', isServing: false }))
+  expect(readModel.status().error).toBeInstanceOf(StoreReplaced)
+  expect(() => emails(readModel)).toThrow(ReadModelNotReady)
 })
 
 test('a checkpoint beyond the end of the log is no harm, if all that was applied is there', async () => {
@@ -90,6 +102,11 @@ test('of two services on one folder, the first one stops when the second has tak
   expect(await second.reached(20, 5_000)).toBe(true)
   expect(total(second)).toBe(2)
   expect(first.query((users) => users.total())).toEqual({ value: 2, position: 20 })
+  expect(await first.reached(20, 5_000)).toBe(true)
+  expect(first.status().position).toBe(20)
+  const later = first.reached(30, 5_000)
+  log.add(registered(30, 'c@x.org'))
+  expect(await later).toBe(true)
 })
 
 test('an event that the log delivers twice is not applied twice: the projector fails', async () => {

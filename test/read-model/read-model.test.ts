@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { ulid } from 'ulid'
 import { afterAll, expect, test } from 'vitest'
 import { usersProjection } from '../../projections/users/projection.ts'
 import { type EventStore, connectEventStore } from '../../src/eventstoredb/event-store.ts'
+import { createFile } from '../../src/read-model/file.ts'
+import { Generations } from '../../src/read-model/generations.ts'
+import { inspect } from '../../src/read-model/inspect.ts'
 import { ReadModelNotReady } from '../../src/read-model/read-model.ts'
 import { rebuild } from '../../src/read-model/rebuild.ts'
 import { eventStoreUrl } from '../support/event-store.ts'
 import { ScriptedLog } from '../support/scripted-log.ts'
-import { emails, eventually, registered, startReadModel, temporaryFolder, total } from './fixtures.ts'
+import { emails, eventually, liveFile, registered, startReadModel, temporaryFolder, total } from './fixtures.ts'
 
 const store: EventStore = connectEventStore(await eventStoreUrl())
 afterAll(() => store.close())
@@ -76,6 +79,14 @@ const DAMAGES: Record<string, (dir: string, file: string) => void> = {
   'is empty': (dir, file) => writeFileSync(join(dir, file), ''),
   'has no pointer': (dir) => rmSync(join(dir, 'current')),
   'has a pointer that names nothing': (dir) => writeFileSync(join(dir, 'current'), '../../etc/passwd\n'),
+  'is a folder': (dir, file) => {
+    rmSync(join(dir, file))
+    mkdirSync(join(dir, file, 'lost+found'), { recursive: true })
+  },
+  'has a pointer that is a folder': (dir) => {
+    rmSync(join(dir, 'current'))
+    mkdirSync(join(dir, 'current', 'lost+found'), { recursive: true })
+  },
 }
 
 test.for(Object.entries(DAMAGES))('a file that %s is replaced', async ([_, damage]) => {
@@ -84,7 +95,7 @@ test.for(Object.entries(DAMAGES))('a file that %s is replaced', async ([_, damag
   const first = startReadModel({ dir, log })
   expect(await first.reached(10, 5_000)).toBe(true)
   await first.close()
-  damage(dir, '1.sqlite')
+  damage(dir, liveFile(dir))
   const second = startReadModel({ dir, log })
   expect(await second.reached(10, 5_000)).toBe(true)
   expect(emails(second)).toEqual(['a@x.org'])
@@ -92,18 +103,47 @@ test.for(Object.entries(DAMAGES))('a file that %s is replaced', async ([_, damag
   expect(files(dir)).toEqual([readFileSync(join(dir, 'current'), 'utf8').trim()])
 })
 
+test('a file whose building was killed is not taken for the one that was lost before', async () => {
+  const dir = temporaryFolder()
+  const log = new ScriptedLog().add(registered(10, 'a@x.org'))
+  await rebuild({ log, dir, projections: [usersProjection] })
+  const lost = liveFile(dir)
+  rmSync(join(dir, lost))
+  const generations = new Generations(dir).lock()
+  createFile(generations.newFile(), [usersProjection]).$client.close()
+  generations.release()
+  expect(files(dir)).not.toContain(lost)
+  const readModel = startReadModel({ dir, log })
+  await eventually(() => expect(emails(readModel)).toEqual(['a@x.org']))
+})
+
+test('a rebuild is taken up even if the files before it were removed under the service', async () => {
+  const dir = temporaryFolder()
+  const log = new ScriptedLog().add(registered(10, 'a@x.org'))
+  await rebuild({ log, dir, projections: [usersProjection] })
+  const readModel = startReadModel({ dir, log })
+  await eventually(() => expect(readModel.status().isServing).toBe(true))
+  for (const name of readdirSync(dir)) if (name !== 'lock.sqlite') rmSync(join(dir, name))
+  await rebuild({ log, dir, projections: [usersProjection] })
+  log.add(registered(20, 'b@x.org'))
+  await eventually(() => expect(inspect(dir, [usersProjection], () => undefined).position).toBe(20))
+  expect(emails(readModel)).toEqual(['b@x.org', 'a@x.org'])
+})
+
 test('a file of another schema version is not served but replaced', async () => {
   const dir = temporaryFolder()
   const log = new ScriptedLog().add(registered(10, 'a@x.org'))
   const old = startReadModel({ dir, log, projections: [{ ...usersProjection, version: 0 }] })
   expect(await old.reached(10, 5_000)).toBe(true)
+  const replaced = liveFile(dir)
   await old.close()
   log.cut()
   const readModel = startReadModel({ dir, log })
   expect(() => total(readModel)).toThrow(ReadModelNotReady)
   log.restore()
   await eventually(() => expect(emails(readModel)).toEqual(['a@x.org']))
-  expect(files(dir)).toEqual(['2.sqlite'])
+  expect(files(dir)).toEqual([liveFile(dir)])
+  expect(liveFile(dir)).not.toBe(replaced)
 })
 
 test('what a crash has left is removed at the next start', async () => {
@@ -112,11 +152,12 @@ test('what a crash has left is removed at the next start', async () => {
   const first = startReadModel({ dir, log })
   expect(await first.reached(10, 5_000)).toBe(true)
   await first.close()
+  const live = liveFile(dir)
   for (const orphan of ['7.sqlite', '7.sqlite-wal', '7.sqlite-shm']) writeFileSync(join(dir, orphan), 'half a file')
   const second = startReadModel({ dir, log })
   expect(emails(second)).toEqual(['a@x.org'])
   await second.close()
-  expect(files(dir)).toEqual(['1.sqlite'])
+  expect(files(dir)).toEqual([live])
 })
 
 test('a file that is found corrupt while it is served is replaced', async () => {
@@ -127,10 +168,11 @@ test('a file that is found corrupt while it is served is replaced', async () => 
   const first = startReadModel({ dir, log })
   expect(await first.reached(509, 5_000)).toBe(true)
   await first.close()
-  const bytes = readFileSync(join(dir, '1.sqlite'))
+  const live = join(dir, liveFile(dir))
+  const bytes = readFileSync(live)
   // The first page is sound, and with it all that is read at the start.
   const broken = Buffer.concat([bytes.subarray(0, 4_096 * 8), Buffer.alloc(bytes.length - 4_096 * 8, 'x')])
-  writeFileSync(join(dir, '1.sqlite'), broken)
+  writeFileSync(live, broken)
   const second = startReadModel({ dir, log })
   await eventually(() =>
     expect(second.query((users) => users.page({ limit: 200, q: '@x.org' })).value.users.length).toBe(200),
@@ -156,9 +198,9 @@ test('a rebuilt file is taken up while queries go on: none fails, none goes back
       await new Promise((resolve) => setImmediate(resolve))
     }
   })()
-  for (const file of ['2.sqlite', '3.sqlite']) {
-    await rebuild({ log: store, dir, projections })
-    await eventually(() => expect(files(dir)).toEqual([file]))
+  for (let round = 0; round < 2; round++) {
+    const { file } = await rebuild({ log: store, dir, projections })
+    await eventually(() => expect(files(dir)).toEqual([basename(file)]))
   }
   isDone = true
   await Promise.all([writing, querying])

@@ -4,6 +4,7 @@ import { rebuild } from '../../dist/src/read-model/rebuild.js'
 
 const log = {
   lastPosition: async () => 1_000_000,
+  eventAt: async () => undefined,
   async *subscribe() {
     for (let position = 1; ; position++) {
       const email = `user-${position}@x.org`

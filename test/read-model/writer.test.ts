@@ -51,7 +51,7 @@ test('rows and checkpoint are written together', () => {
   const writer = writerOf(db)
   writer.write(batch(registered(10, 'a@x.org'), registered(20, 'b@x.org')))
   expect(emails(db)).toEqual(['b@x.org', 'a@x.org'])
-  expect(checkpointOf(db)).toEqual({ position: 20, lastEvent: 20 })
+  expect(checkpointOf(db)).toMatchObject({ position: 20, lastEvent: { position: 20 } })
 })
 
 test('no row is kept when the checkpoint cannot be written', () => {
@@ -100,7 +100,7 @@ test('the checkpoint never moves backwards', () => {
   writer.write({ events: [], position: 30, caughtUp: true })
   expect(writer.position).toBe(50)
   writer.write({ events: [registered(40, 'b@x.org')], position: 40, caughtUp: true })
-  expect(checkpointOf(db)).toEqual({ position: 50, lastEvent: 40 })
+  expect(checkpointOf(db)).toMatchObject({ position: 50, lastEvent: { position: 40 } })
 })
 
 test('an event that comes twice is refused', () => {
@@ -127,7 +127,7 @@ test('a poison event is parked with its error, and its neighbours are applied', 
   expect(emails(db)).toEqual(['c@x.org', 'a@x.org'])
   expect(parked(db)).toEqual([{ position: 20, error: expect.stringContaining('is no valid UserRegistered') }])
   expect(writer.parked).toBe(1)
-  expect(checkpointOf(db)).toEqual({ position: 30, lastEvent: 30 })
+  expect(checkpointOf(db)).toMatchObject({ position: 30, lastEvent: { position: 30 } })
 })
 
 test('what a failing handler has written is not kept', () => {
@@ -184,7 +184,7 @@ test('parked events are applied once the code is fixed, each stream in its order
   expect(parked(db).map(({ position }) => position)).toEqual([20, 30])
   expect(writer.parked).toBe(2)
   writer.write(batch(registered(50, 'a@x.org', { number: 2, type: 'Unknown' })))
-  expect(checkpointOf(db)).toEqual({ position: 50, lastEvent: 50 })
+  expect(checkpointOf(db)).toMatchObject({ position: 50, lastEvent: { position: 50 } })
 })
 
 test('a full disk is no fault of the event: nothing is parked, and the batch can be written later', () => {

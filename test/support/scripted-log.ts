@@ -47,6 +47,11 @@ export class ScriptedLog implements EventLog {
     return this.#end
   }
 
+  async eventAt(position: Position): Promise<RecordedEvent | undefined> {
+    this.#check(this.#epoch)
+    return this.#batches.flatMap(({ events }) => events).find((event) => event.position === position)
+  }
+
   async *subscribe({ after, streamPrefixes, signal }: SubscribeOptions): AsyncIterable<LogBatch> {
     const epoch = this.#epoch
     this.#check(epoch)

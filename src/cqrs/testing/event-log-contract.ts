@@ -104,6 +104,13 @@ export function eventLogContract({ describe, it }: TestApi, store: () => Store):
     ok(last !== undefined && last >= position)
     strictEqual(typeof last, 'number')
   })
+
+  it('the log has the event at a position, and none behind its end', async () => {
+    const stream = aStream()
+    const { position } = await store().append(stream, [anEvent()], 'new')
+    deepStrictEqual([await store().eventAt(position)], await readAll(store(), stream))
+    strictEqual(await store().eventAt(position + 1_000_000_000), undefined)
+  })
 }
 
 type Subscription = Partial<SubscribeOptions> & Pick<SubscribeOptions, 'streamPrefixes'>

@@ -1,0 +1,1 @@
+ALTER TABLE `checkpoint` ADD `last_event_id` text;

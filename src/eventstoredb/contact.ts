@@ -1,0 +1,37 @@
+import { StoreUnavailable } from '../cqrs/event-store.ts'
+
+/** Whether the store answered what it was asked last. A refusal is an answer. */
+export class Contact {
+  #isUp = false
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  async of<T>(call: Promise<T>): Promise<T> {
+    try {
+      const answer = await call
+      this.#isUp = true
+      return answer
+    } catch (error) {
+      throw this.#noticed(error)
+    }
+  }
+
+  async *ofAll<T>(answers: AsyncIterable<T>): AsyncIterable<T> {
+    try {
+      for await (const answer of answers) {
+        this.#isUp = true
+        yield answer
+      }
+      this.#isUp = true
+    } catch (error) {
+      throw this.#noticed(error)
+    }
+  }
+
+  #noticed(error: unknown): unknown {
+    this.#isUp = !(error instanceof StoreUnavailable)
+    return error
+  }
+}
