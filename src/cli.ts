@@ -2,12 +2,13 @@
 import { Command } from 'commander'
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
+import { prepareDataDir } from './cli/data-dir.ts'
 import { withEventStore } from './cli/event-store.ts'
+import { explained } from './cli/explained.ts'
 import { count, withProgress } from './cli/progress.ts'
 import { describe, statusReport } from './cli/report.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
-import { startNode } from './embedded-node/node.ts'
-import { nodeUrl, projections, readModelDir, serve } from './main.ts'
+import { nodeUrl, projections, readModelDir, serve, startEmbeddedNode } from './main.ts'
 import { rebuild } from './read-model/rebuild.ts'
 import { verify } from './read-model/verify.ts'
 
@@ -17,7 +18,7 @@ const EXIT_USAGE = 2
 /** Longest time for a shutdown, in milliseconds. */
 const SHUTDOWN = 9_500
 
-/** npm passes on a signal that the terminal has sent to the whole process group already, in milliseconds. */
+/** How long a signal that npm passes on may come after the terminal's own, in milliseconds. */
 const ECHO = 300
 
 const program = new Command('rollbook')
@@ -30,10 +31,12 @@ program
   .description('start the service, and the embedded node where EVENTSTORE_URL is not set')
   .action(async () => {
     const config = readConfig(process.env)
-    const logger = loggerOf(config)
-    const service = await serve(config, logger)
-    logger.info(`Rollbook is up. API: ${service.url} Event store: ${service.eventStore}`)
-    await untilStopped(service, logger)
+    prepareDataDir(config.dataDir)
+    await runUntilStopped(config, async (logger, stop) => {
+      const service = await serve(config, logger, stop)
+      logger.info(`Rollbook is up. API: ${service.url} Event store: ${service.eventStore}`)
+      return service
+    })
   })
 
 program
@@ -48,10 +51,12 @@ program
       ...(port !== undefined && { EMBEDDED_NODE_PORT: port }),
     }
     const config = readConfig(environment)
-    const logger = loggerOf(config)
-    const node = await startNode({ dataDir: config.dataDir, port: config.embeddedNodePort })
-    logger.info(`Embedded node is up. Event store: ${nodeUrl(node.address)} Log: ${config.dataDir}`)
-    await untilStopped(node, logger)
+    prepareDataDir(config.dataDir)
+    await runUntilStopped(config, async (logger) => {
+      const node = await startEmbeddedNode(config, logger)
+      logger.info(`Embedded node is up. Event store: ${nodeUrl(node.address)} Log: ${config.dataDir}`)
+      return node
+    })
   })
 
 program
@@ -59,6 +64,7 @@ program
   .description('replay the log into a new read model and swap it in; a running service takes it up')
   .action(() =>
     withEventStore(async (log, config) => {
+      prepareDataDir(config.dataDir)
       const dir = readModelDir(config)
       const { file, events, position } = await withProgress((onProgress) =>
         rebuild({ log, dir, projections, onProgress, signal: interrupted() }),
@@ -98,7 +104,8 @@ try {
   await program.parseAsync()
   // The client of EventStoreDB keeps its connections open, and them the process.
   process.exit()
-} catch (error) {
+} catch (thrown) {
+  const error = explained(thrown)
   process.stderr.write(`rollbook: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE)
 }
@@ -122,32 +129,60 @@ function loggerOf({ logLevel }: Config): Logger {
   return pino({ level: logLevel }, pretty({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true }))
 }
 
+interface Running {
+  readonly failed: Promise<Error>
+  close(): Promise<void>
+}
+
 /** Runs until the first SIGTERM or SIGINT, then ends with 0; a second signal ends the process at once. */
-async function untilStopped(
-  running: { readonly failed: Promise<Error>; close(): Promise<void> },
-  logger: Logger,
+async function runUntilStopped(
+  config: Config,
+  start: (logger: Logger, stop: AbortSignal) => Promise<Running>,
 ): Promise<never> {
+  const logger = loggerOf(config)
   // The client of EventStoreDB rejects promises that nobody can hold when a connection breaks at the wrong moment.
   process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'unhandled rejection'))
-  const stopped = new Promise<'signal'>((resolve) => {
-    let first: number | undefined
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (first !== undefined && performance.now() - first > ECHO) process.exit(EXIT_FAILURE)
-        if (first === undefined) logger.info(`${signal}: stopping`)
-        first ??= performance.now()
-        resolve('signal')
-      })
-    }
+  const stop = stopSignal(config, logger)
+  const running = await start(logger, stop).catch((error: unknown) => {
+    if (!stop.aborted) throw error
+    return undefined
   })
-  const reason = await Promise.race([stopped, running.failed])
-  if (reason !== 'signal') logger.fatal({ err: reason }, 'the event store has failed')
-  const overdue = setTimeout(() => {
+  const failure = stop.aborted ? undefined : await Promise.race([running?.failed, aborted(stop)])
+  if (failure) {
+    logger.fatal({ err: failure }, 'the event store has failed')
+    limitShutdown(logger)
+  }
+  await running?.close()
+  logger.info('stopped')
+  process.exit(failure ? EXIT_FAILURE : 0)
+}
+
+/** Aborted by the first signal, from which on the time for the shutdown runs. */
+function stopSignal({ underNpm }: Config, logger: Logger): AbortSignal {
+  const controller = new AbortController()
+  let first: number | undefined
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (first !== undefined) {
+        if (!underNpm || performance.now() - first > ECHO) process.exit(EXIT_FAILURE)
+        return
+      }
+      first = performance.now()
+      logger.info(`${signal}: stopping`)
+      limitShutdown(logger)
+      controller.abort(new Error(`stopped by ${signal}`))
+    })
+  }
+  return controller.signal
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined)))
+}
+
+function limitShutdown(logger: Logger): void {
+  setTimeout(() => {
     logger.error(`not stopped after ${SHUTDOWN} ms`)
     process.exit(EXIT_FAILURE)
   }, SHUTDOWN)
-  await running.close()
-  clearTimeout(overdue)
-  logger.info('stopped')
-  process.exit(reason === 'signal' ? 0 : EXIT_FAILURE)
 }

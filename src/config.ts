@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { connectionString, withoutPassword } from './connection-string.ts'
 
 export interface Config {
   /** Connection string of the event store; where undefined, the embedded node is started. */
@@ -15,6 +16,8 @@ export interface Config {
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
   /** Whether tools for developers are served; not in production. */
   readonly development: boolean
+  /** Whether npm started the process: it passes on signals that the terminal has sent to the whole group already. */
+  readonly underNpm: boolean
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 }
 
@@ -35,7 +38,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const webhook =
     webhookUrl === undefined ? undefined : { url: webhookUrl, secret: read('WEBHOOK_SECRET', webhookSecret, hidden) }
   return {
-    eventStoreUrl: read('EVENTSTORE_URL', connectionString),
+    eventStoreUrl: read('EVENTSTORE_URL', connectionString.optional()),
     host: read('HOST', host),
     port: read('PORT', port.default(1323)),
     dataDir: read(
@@ -48,6 +51,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     embeddedNodePort: read('EMBEDDED_NODE_PORT', port.default(2113)),
     webhook,
     development: environment['NODE_ENV'] !== 'production',
+    underNpm: Boolean(environment['npm_lifecycle_event']),
     logLevel: read('LOG_LEVEL', logLevel),
   }
 }
@@ -62,14 +66,6 @@ export class ConfigError extends Error {
     this.variable = variable
   }
 }
-
-const connectionString = z
-  .string()
-  .regex(
-    /^esdb(\+discover)?:\/\/[^/?]+/,
-    'a connection string starts with esdb:// or esdb+discover:// and names a host',
-  )
-  .optional()
 
 const host = z
   .string()
@@ -104,7 +100,3 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as
 const logLevel = z.enum(levels, `one of ${levels.join(', ')}`).default('info')
 
 const hidden = (secret: string): string => (secret === '' ? '' : '***')
-
-function withoutPassword(value: string): string {
-  return value.replace(/\/\/[^/@]*@/, '//***@')
-}

@@ -5,6 +5,7 @@ import { prepareTodoList } from '../projections/todos/queries.ts'
 import { usersProjection } from '../projections/users/projection.ts'
 import { prepareUserDirectory } from '../projections/users/queries.ts'
 import type { Config } from './config.ts'
+import { withoutPassword } from './connection-string.ts'
 import { type EmbeddedNode, startNode } from './embedded-node/node.ts'
 import { connectEventStore } from './eventstoredb/event-store.ts'
 import { eventStoreSnapshots } from './eventstoredb/snapshots.ts'
@@ -44,20 +45,22 @@ export interface Service {
 
 /**
  * Starts the service: event store, read model, HTTP. An event store at `EVENTSTORE_URL` may be away; until it comes,
- * commands are answered with 503, and queries from what the read model has.
+ * commands are answered with 503, and queries from what the read model has. Rejects when `stop` is aborted before the
+ * service is up, with everything closed.
  *
  * @throws {LogInUse | UnknownLogFormat | CorruptLog | PortInUse} of the embedded node.
- * @throws {AddressInUse}
+ * @throws {CannotListen}
  * @throws {UnusableReactionFile}
  */
-export async function serve(config: Config, logger: Logger): Promise<Service> {
+export async function serve(config: Config, logger: Logger, stop: AbortSignal): Promise<Service> {
   const closing: (() => Promise<void>)[] = []
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
-    const node = config.eventStoreUrl === undefined ? await startEmbeddedNode(config) : undefined
+    const node = config.eventStoreUrl === undefined ? await startEmbeddedNode(config, logger) : undefined
     if (node) closing.push(() => node.close())
+    stop.throwIfAborted()
     const url = node ? nodeUrl(node.address) : (config.eventStoreUrl ?? '')
     const store = connectEventStore(url)
     closing.push(() => store.close())
@@ -68,6 +71,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     })
     closing.push(() => readModel.close())
     const reactors = await startReactions(config, store, logger, closing)
+    stop.throwIfAborted()
     const stopping = new AbortController()
     const app = createApp({
       logger,
@@ -82,7 +86,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
           ...{ clock: () => new Date(), graphiql: config.development },
         }),
       ],
-      health: () => healthOf(readModel, reactors),
+      health: () => healthOf(store.isConnected(), readModel, reactors),
     })
     const server = await listen(app, config)
     closing.push(() => {
@@ -90,7 +94,8 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
       return server.close()
     })
     // The line that says that the service is up should come last; but a long replay must not hold it back.
-    await readModel.reached(0, 1_000)
+    await readModel.reached(0, 1_000, stop)
+    stop.throwIfAborted()
     return {
       ...{ close, url: server.url, eventStore: withoutPassword(url) },
       failed: node?.failed ?? new Promise(() => undefined),
@@ -101,8 +106,10 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   }
 }
 
-async function startEmbeddedNode({ dataDir, embeddedNodePort }: Config): Promise<EmbeddedNode> {
-  return startNode({ dataDir, port: embeddedNodePort })
+/** Its log is in the data directory; what goes wrong in it goes to the logger. */
+export function startEmbeddedNode({ dataDir, embeddedNodePort }: Config, logger: Logger): Promise<EmbeddedNode> {
+  const onFault = (reason: string) => logger.error({ reason }, 'the embedded node met a fault')
+  return startNode({ dataDir, port: embeddedNodePort, onFault })
 }
 
 /** Before requests are answered, so that no registration comes too early for its webhook. */
@@ -145,19 +152,15 @@ function logNews(news: ReactorNews, logger: Logger): void {
   else logger.warn({ ...facts, failures: news.failures }, 'reaction failed and is tried again')
 }
 
-function healthOf(readModel: ReadModel<unknown>, reactors: readonly Reactor[]): Health {
+function healthOf(connected: boolean, readModel: ReadModel<unknown>, reactors: readonly Reactor[]): Health {
   const { isServing, state, error, lag = null, ...progress } = readModel.status()
   return {
-    ready: isServing && state === 'live',
-    eventStore: { connected: state === 'live' || state === 'replaying' },
+    ready: connected && isServing && state === 'live',
+    eventStore: { connected },
     readModel: { state, ...progress, lag, ...(error && { error: error.message }) },
     reactions: reactors.map((reactor) => {
       const { error, lag = null, ...status } = reactor.status()
       return { ...status, lag, ...(error && { error: error.message }) }
     }),
   }
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//')
 }

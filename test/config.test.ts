@@ -12,6 +12,7 @@ describe('the configuration', () => {
       embeddedNodePort: 2113,
       webhook: undefined,
       development: true,
+      underNpm: false,
       logLevel: 'info',
     })
   })
@@ -26,6 +27,7 @@ describe('the configuration', () => {
       WEBHOOK_URL: 'https://example.com/hooks?a=b',
       WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
       NODE_ENV: 'production',
+      npm_lifecycle_event: 'start',
       LOG_LEVEL: 'debug',
     }
     expect(readConfig(environment)).toEqual({
@@ -36,6 +38,7 @@ describe('the configuration', () => {
       embeddedNodePort: 65_535,
       webhook: { url: environment.WEBHOOK_URL, secret: environment.WEBHOOK_SECRET },
       development: false,
+      underNpm: true,
       logLevel: 'debug',
     })
   })
@@ -53,6 +56,12 @@ describe('the configuration', () => {
     ['LOG_LEVEL', 'loud', 'fatal, error, warn, info, debug, trace, silent'],
     ['EVENTSTORE_URL', 'http://localhost:2113', 'esdb:// or esdb+discover://'],
     ['EVENTSTORE_URL', 'esdb://', 'names a host'],
+    ['EVENTSTORE_URL', 'esdb://localhost:99999', 'a whole number from 1 to 65535'],
+    ['EVENTSTORE_URL', 'esdb://one:2113,two:port', 'a whole number from 1 to 65535'],
+    ['EVENTSTORE_URL', 'esdb://localhost?tls=maybe', 'true or false'],
+    ['EVENTSTORE_URL', 'esdb://localhost?tlsCAFile=/nope', 'certificate file'],
+    ['EVENTSTORE_URL', 'esdb://localhost?speed=high', 'there is no option speed'],
+    ['EVENTSTORE_URL', 'esdb://localhost?tlsVerifyCert=false', 'has no effect'],
     ['WEBHOOK_URL', 'ftp://example.com', 'http:// or https://'],
     ['WEBHOOK_URL', 'example.com/hooks', 'http:// or https://'],
     ['WEBHOOK_URL', 'https://', 'http:// or https://'],
@@ -88,10 +97,25 @@ describe('the configuration', () => {
 
   it.each([
     ['EVENTSTORE_URL', 'https://admin:changeit@localhost'],
+    ['EVENTSTORE_URL', 'admin:changeit@localhost'],
+    ['EVENTSTORE_URL', 'esdb:admin:changeit@localhost'],
+    ['EVENTSTORE_URL', 'esdb://admin:change/it@localhost:2113'],
+    ['EVENTSTORE_URL', 'esdb://admin:change?it@localhost:2113'],
+    ['EVENTSTORE_URL', 'esdb://admin:change@it@localhost:2113'],
+    ['EVENTSTORE_URL', 'esdb://admin:change:it@localhost:2113'],
+    ['EVENTSTORE_URL', 'esdb://admin:changeit@localhost?speed=high'],
+    ['EVENTSTORE_URL', 'esdb://admin:changeit@'],
+    ['EVENTSTORE_URL', 'esdb://admin:changeit%@localhost'],
     ['WEBHOOK_URL', 'https://admin:changeit@localhost'],
-  ])('does not repeat a password in %s', (variable, value) => {
+  ])('does not repeat a password in %s: %s', (variable, value) => {
     const read = () => readConfig({ [variable]: value })
     expect(read).toThrow(ConfigError)
-    expect(read).not.toThrow(/changeit/)
+    expect(read).not.toThrow(/change|it@/)
+  })
+
+  it.each(['change/it', 'change@it', 'change:it', 'change?it'])('wants %s percent-encoded', (password) => {
+    const url = (secret: string) => `esdb://admin:${secret}@localhost:2113?tls=false`
+    expect(() => readConfig({ EVENTSTORE_URL: url(password) })).toThrow('percent-encode')
+    expect(readConfig({ EVENTSTORE_URL: url(encodeURIComponent(password)) }).eventStoreUrl).toContain('localhost')
   })
 })

@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Config, readConfig } from '../config.ts'
 import { LogInUse } from '../embedded-node/errors.ts'
 import { startNode } from '../embedded-node/node.ts'
 import { connectEventStore, type EventStore } from '../eventstoredb/event-store.ts'
 import { nodeUrl } from '../main.ts'
+import { prepareDataDir } from './data-dir.ts'
 
 /**
  * Works on the configured event store. Without `EVENTSTORE_URL` that is the node of the service that runs on the data
- * directory, or where none runs, a node that is started for the time being.
+ * directory, or where none runs, a node that is started for the time being; none is started that would begin a new log.
  */
 export async function withEventStore(work: (store: EventStore, config: Config) => Promise<void>): Promise<void> {
   const config = readConfig(process.env)
@@ -23,6 +26,10 @@ export async function withEventStore(work: (store: EventStore, config: Config) =
 async function reach({ eventStoreUrl, dataDir }: Config): Promise<{ url: string; close(): Promise<void> }> {
   const nothingToClose = async () => {}
   if (eventStoreUrl !== undefined) return { url: eventStoreUrl, close: nothingToClose }
+  if (!existsSync(join(dataDir, 'eventstore.sqlite'))) {
+    throw new Error(`there is no event store in ${dataDir}: start the service first`)
+  }
+  prepareDataDir(dataDir)
   try {
     // Any free port: nobody else is to find it.
     const node = await startNode({ dataDir, port: 0 })

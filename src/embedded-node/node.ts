@@ -16,11 +16,17 @@ export interface EmbeddedNode {
 
 /**
  * Starts a single-node EventStoreDB on 127.0.0.1, in a thread of its own. Its log is `<dataDir>/eventstore.sqlite`;
- * the folder is created where it is missing. Port 0 picks a free port.
+ * the folder is created where it is missing. Port 0 picks a free port. `onFault` is told what goes wrong by the node's
+ * own fault, such as a full disk: once until it is over. Without it, that is a line on stderr.
  *
  * @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse
  */
-export async function startNode(options: { dataDir: string; port: number }): Promise<EmbeddedNode> {
+export async function startNode(options: {
+  dataDir: string
+  port: number
+  onFault?: (reason: string) => void
+}): Promise<EmbeddedNode> {
+  const { onFault = printFault } = options
   const input: WorkerInput = { dataDir: options.dataDir, port: options.port }
   // Without flags of this process such as --input-type or a loader: the worker is plain compiled JavaScript.
   const settings = { workerData: input, name: 'eventstore', execArgv: [] }
@@ -29,8 +35,9 @@ export async function startNode(options: { dataDir: string; port: number }): Pro
   let closing: Promise<void> | undefined
   const port = await new Promise<number>((resolve, reject) => {
     let refusal: Error | undefined
-    worker.once('message', (message: WorkerMessage) => {
+    worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'listening') resolve(message.port)
+      else if (message.kind === 'fault') onFault(message.reason)
       else refusal = unpackError(message.error)
     })
     worker.once('error', reject)
@@ -50,4 +57,8 @@ export async function startNode(options: { dataDir: string; port: number }): Pro
     return closing
   }
   return { address: `127.0.0.1:${port}`, port, failed, close }
+}
+
+function printFault(reason: string): void {
+  process.stderr.write(`eventstore: ${reason}\n`)
 }

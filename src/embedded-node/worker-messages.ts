@@ -6,10 +6,14 @@ export interface WorkerInput {
   readonly port: number
 }
 
-/** What the worker says once: that it listens, or why it could not start. Any message to it means that it is to close. */
+/**
+ * What the worker says: once that it listens, or why it could not start, and at any time what went wrong by its own
+ * fault. Any message to it means that it is to close.
+ */
 export type WorkerMessage =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly error: SentError }
+  | { readonly kind: 'fault'; readonly reason: string }
 
 /** An error on its way between threads, which keep neither its class nor its fields. */
 export type SentError =

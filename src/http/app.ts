@@ -21,14 +21,16 @@ export function createApp({ modules, readModel, health, logger }: AppOptions): H
   const problems: Problems = Object.assign({}, ...modules.map((module) => module.problems))
   const app = new Hono<{ Variables: Variables }>()
   // Not as a middleware: that would make each request of a route that answers at once wait for promises.
-  const mount = ({ routes }: Hono<{ Variables: RouteVariables }>) => {
-    for (const { method, path, handler } of routes) app.on(method, path, exchange(handler, method === 'GET', readModel))
+  const mount = ({ routes }: Hono<{ Variables: RouteVariables }>, hasQueries: boolean) => {
+    for (const { method, path, handler } of routes) {
+      app.on(method, path, exchange(handler, hasQueries && method === 'GET', readModel))
+    }
   }
 
   const links = Object.assign({ self: { href: '/' } }, ...modules.map((module) => module.links), healthLinks)
-  mount(indexRoutes(links, problems))
-  mount(healthRoutes(health))
-  for (const { routes } of modules) mount(routes)
+  mount(indexRoutes(links, problems), false)
+  mount(healthRoutes(health), false)
+  for (const { routes } of modules) mount(routes, true)
 
   app.notFound((c) => {
     begin(c)

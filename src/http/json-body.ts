@@ -7,15 +7,18 @@ const maxBytes = 16 * 1024
 /**
  * The parsed JSON body of a request.
  *
- * @throws {HttpProblem} unsupported-media-type, content-too-large, malformed-json (also where the body is empty or is
+ * @throws {HttpProblem} unsupported-media-type, not-implemented (a transfer coding), content-too-large, malformed-json (also where the body is empty or is
  *   not UTF-8), or bad-request where the client broke off.
  */
 export async function readJson(request: Context['req']): Promise<unknown> {
-  const mediaType = request.header('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
-  if (mediaType !== 'application/json') {
-    throw new HttpProblem('unsupported-media-type', 'The Content-Type of the body must be application/json.', {
+  const [mediaType = '', ...parameters] = (request.header('Content-Type') ?? '').toLowerCase().split(';')
+  if (mediaType.trim() !== 'application/json' || !parameters.every(isCharsetUtf8)) {
+    throw new HttpProblem('unsupported-media-type', 'The Content-Type of the body must be application/json in UTF-8.', {
       Accept: 'application/json',
     })
+  }
+  if ((request.header('Transfer-Encoding') ?? 'chunked').toLowerCase() !== 'chunked') {
+    throw new HttpProblem('not-implemented', 'The only Transfer-Encoding that can be read is chunked.')
   }
   const coding = request.header('Content-Encoding')
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
@@ -31,6 +34,11 @@ export async function readJson(request: Context['req']): Promise<unknown> {
     const reason = error instanceof SyntaxError ? error.message : 'it is not UTF-8'
     throw new HttpProblem('malformed-json', `The body must be valid JSON: ${reason}.`)
   }
+}
+
+/** JSON is UTF-8 (RFC 8259). Other parameters mean nothing. */
+function isCharsetUtf8(parameter: string): boolean {
+  return !/^\s*charset\s*=/.test(parameter) || /=\s*"?utf-?8"?\s*$/.test(parameter)
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

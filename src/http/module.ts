@@ -21,7 +21,7 @@ export interface RouteVariables {
   readJson: () => Promise<unknown>
   /**
    * Waits until the read model has reached the Consistency-Token of the request, if it carries one. The app does so
-   * itself before each GET. Rejects with a problem where the token is malformed or the time is up.
+   * itself before each GET of a module. Rejects with a problem where the token is malformed or the time is up.
    */
   awaitToken: () => Promise<void>
   render: (resource: object) => Representation

@@ -55,7 +55,11 @@ function answer(c: Context<{ Variables: Variables }>, response: Response): Respo
   return response
 }
 
-/** `If-None-Match` with the weak comparison that RFC 9110 wants for it. */
+/** `If-None-Match` with the weak comparison that RFC 9110 wants for it. A malformed field matches nothing. */
 function matches(ifNoneMatch: string, etag: string): boolean {
-  return ifNoneMatch.trim() === '*' || (ifNoneMatch.match(/"[^"]*"/g)?.includes(etag) ?? false)
+  if (ifNoneMatch.trim() === '*') return true
+  return entityTags.test(ifNoneMatch) && (ifNoneMatch.match(/"[^"]*"/g)?.includes(etag) ?? false)
 }
+
+/** A list, which may have empty elements (RFC 9110, 5.6.1). */
+const entityTags = /^[\s,]*(?:W\/)?"[!#-~\x80-\xff]*"(?:\s*,[\s,]*(?:W\/)?"[!#-~\x80-\xff]*")*[\s,]*$/

@@ -1,4 +1,5 @@
-import { createServer, STATUS_CODES, type Server } from 'node:http'
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -10,8 +11,9 @@ export interface ListeningServer {
   /** Where it listens, with the port that it got where 0 was asked for. */
   readonly url: string
   /**
-   * Stops accepting connections, closes the idle ones at once, answers the requests that were accepted and then closes
-   * their connections too. What is not answered within 8 seconds is cut off.
+   * Stops accepting connections at once. The open ones are closed with the next answer; those that have none to wait
+   * for are closed after 150 ms, so that a request that is on its way is not lost. What is not answered within
+   * 8 seconds is cut off.
    */
   close(): Promise<void>
 }
@@ -21,10 +23,13 @@ const headersTimeout = 10_000
 const requestTimeout = 30_000
 const closeTimeout = 8_000
 
+/** Milliseconds after which connections without a request are closed, again and again, when the server is closing. */
+const closeIdleInterval = 150
+
 /**
  * Serves the app over HTTP/1.1.
  *
- * @throws {AddressInUse}
+ * @throws {CannotListen}
  */
 export async function listen(
   app: Hono<{ Variables: Variables }>,
@@ -35,17 +40,38 @@ export async function listen(
     if (closing) response.headers.set('Connection', 'close')
     return response
   }
+  let current: IncomingMessage | undefined
   const answer = getRequestListener(
     (request) => {
       const response = app.fetch(request)
       return response instanceof Promise ? response.then(lastOfItsConnection) : lastOfItsConnection(response)
     },
-    { errorHandler: unreadableRequest },
+    // It is called before the listener returns, and not told of which request.
+    { errorHandler: (error) => lastOfItsConnection(unreadableRequest(error, current)) },
   )
   // A request without Host is refused by the listener, with a problem; node:http would answer without one.
   const options = { headersTimeout, requestTimeout, connectionsCheckingInterval: 1_000, requireHostHeader: false }
-  const server = createServer(options, answer)
-  server.on('clientError', refuse)
+  const server = createServer(options, (incoming, outgoing) => {
+    if (isRepeated(incoming, 'host')) {
+      return respond(outgoing, new HttpProblem('bad-request', 'There may be one Host only.'))
+    }
+    if (isAbandonedByEnd(incoming)) {
+      const giveUp = () => outgoing.writableEnded || outgoing.destroy()
+      incoming.socket.once('end', giveUp)
+      outgoing.once('close', () => incoming.socket.off('end', giveUp))
+    }
+    current = incoming
+    return answer(incoming, outgoing)
+  })
+  allowHalfOpen(server)
+  server.on('clientError', (error, socket) => refuse(socket, clientProblem(error), beginningOf(error)))
+  server.on('checkExpectation', (_: IncomingMessage, outgoing: ServerResponse) => {
+    respond(outgoing, new HttpProblem('expectation-failed', 'The only expectation that can be met is 100-continue.'))
+  })
+  server.on('connect', (incoming, socket) => {
+    socket.resume()
+    refuse(socket, new HttpProblem('not-implemented', 'CONNECT is for proxies.'), incoming)
+  })
   await listening(server, host, port)
   return {
     url: urlOf(server),
@@ -53,32 +79,39 @@ export async function listen(
       new Promise((resolve) => {
         closing = true
         const deadline = setTimeout(() => server.closeAllConnections(), closeTimeout)
-        server.close(() => {
+        const idle = setInterval(() => server.closeIdleConnections(), closeIdleInterval)
+        // Not the HTTP server's own, which closes idle connections at once.
+        TcpServer.prototype.close.call(server, () => {
           clearTimeout(deadline)
+          clearInterval(idle)
           resolve()
         })
       }),
   }
 }
 
-/** Another process listens on the port. */
-export class AddressInUse extends Error {
-  override readonly name = 'AddressInUse'
+/** There is nothing to listen on: the port is in use (EADDRINUSE), or the host or the port cannot be had. */
+export class CannotListen extends Error {
+  override readonly name = 'CannotListen'
   readonly host: string
   readonly port: number
+  /** Of the operating system, such as EADDRNOTAVAIL. */
+  readonly code: string
 
-  constructor(host: string, port: number, options?: ErrorOptions) {
-    super(`port ${port} of ${host} is in use by another process`, options)
+  constructor(host: string, port: number, code: string, options?: ErrorOptions) {
+    const trouble = code === 'EADDRINUSE' ? 'is in use by another process' : `cannot be listened on: ${code}`
+    super(`port ${port} of ${host} ${trouble}`, options)
     this.host = host
     this.port = port
+    this.code = code
   }
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      const inUse = 'code' in error && error.code === 'EADDRINUSE'
-      reject(inUse ? new AddressInUse(host, port, { cause: error }) : error)
+      const code = 'code' in error ? String(error.code) : error.message
+      reject(new CannotListen(host, port, code, { cause: error }))
     })
     server.listen(port, host, resolve)
   })
@@ -91,20 +124,42 @@ function urlOf(server: Server): string {
   return `http://${host}:${address.port}`
 }
 
+/** A client that has ended its side may still want the answer to what it sent. The types of Node do not know the field. */
+function allowHalfOpen(server: Server): void {
+  Object.assign(server, { httpAllowHalfOpen: true })
+}
+
+/** A query that waits holds something for its client; a client that gives up often shows no more than an end. */
+function isAbandonedByEnd({ method, headers }: IncomingMessage): boolean {
+  return (method === 'GET' || method === 'HEAD') && headers['consistency-token'] !== undefined
+}
+
+/** RFC 9112 wants more than one Host refused; node:http drops all but the first. */
+function isRepeated({ rawHeaders }: IncomingMessage, name: string): boolean {
+  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length > 1
+}
+
 /** Answers what could not be made a request of, such as one without a Host. */
-function unreadableRequest(error: unknown): Response {
+function unreadableRequest(error: unknown, incoming: RequestHead | undefined): Response {
   const reason = error instanceof Error ? error.message : 'unreadable'
-  const { status, headers, body } = rawProblem(new HttpProblem('bad-request', `The request was refused: ${reason}.`))
+  const problem = new HttpProblem('bad-request', `The request was refused: ${reason}.`)
+  const { status, headers, body } = rawProblem(problem, incoming)
   return new Response(body, { status, headers })
 }
 
-/** Answers what is not HTTP, or came too slowly, and closes the connection. */
-function refuse(error: Error, socket: Duplex): void {
+/** Answers a request that the app is not to see, and closes the connection. */
+function respond(outgoing: ServerResponse, problem: HttpProblem): void {
+  const { status, headers, body } = rawProblem(problem, outgoing.req)
+  outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }).end(body)
+}
+
+/** Answers what is not HTTP, is not for this server, or came too slowly, and closes the connection. */
+function refuse(socket: Duplex, problem: HttpProblem, incoming: RequestHead | undefined): void {
   if (!socket.writable) {
-    socket.destroy(error)
+    socket.destroy()
     return
   }
-  const { status, headers, body } = rawProblem(clientProblem(error))
+  const { status, headers, body } = rawProblem(problem, incoming)
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' })
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`)
@@ -117,11 +172,27 @@ function clientProblem(error: Error): HttpProblem {
   return new HttpProblem('bad-request', 'This is not a valid HTTP/1.1 request.')
 }
 
-function rawProblem(problem: HttpProblem): { status: number; headers: Record<string, string>; body: string } {
+/** As much as is known of a request that was refused. */
+type RequestHead = Pick<IncomingMessage, 'url' | 'headers'>
+
+/** What node:http could not parse is in the error, if it came in one piece. */
+function beginningOf(error: Error): RequestHead | undefined {
+  const packet = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket.toString('latin1') : ''
+  const url = /^[A-Z]+ (\/\S*) HTTP\//.exec(packet)?.[1]
+  return url === undefined ? undefined : { url, headers: {} }
+}
+
+function rawProblem(
+  problem: HttpProblem,
+  incoming: RequestHead | undefined,
+): { status: number; headers: Record<string, string>; body: string } {
   const { status, headers, details } = problemOf(problem, {})
+  const inbound = incoming?.headers['x-request-id']
+  const id = requestId(typeof inbound === 'string' ? inbound : undefined)
+  const instance = incoming?.url?.split('?', 1)[0]
   return {
     status,
-    headers: { ...headers, 'Content-Type': 'application/problem+json', 'X-Request-Id': requestId(undefined) },
-    body: JSON.stringify(details),
+    headers: { ...headers, 'Content-Type': 'application/problem+json', 'X-Request-Id': id },
+    body: JSON.stringify({ ...details, ...(instance && { instance }) }),
   }
 }

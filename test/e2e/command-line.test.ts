@@ -32,16 +32,16 @@ describe('the command line', () => {
   })
 
   it('ends with 1 where there is no read model yet', async () => {
-    const environment = { DATA_DIR: temporaryDirectory() }
+    const DATA_DIR = await emptyStore()
     for (const name of ['status', 'verify']) {
-      const command = rollbook([name], environment)
+      const command = rollbook([name], { DATA_DIR })
       expect(await command.ended).toBe(1)
       expect(command.output()).toMatch(/^rollbook: .*nothing has been built there\n$/)
     }
   })
 
   it('rebuilds without a service, in plain lines without colours where there is no terminal', async () => {
-    const rebuild = rollbook(['rebuild'], { DATA_DIR: temporaryDirectory(), NO_COLOR: '1' })
+    const rebuild = rollbook(['rebuild'], { DATA_DIR: await emptyStore(), NO_COLOR: '1' })
     expect(await rebuild.ended).toBe(0)
     expect(rebuild.output()).toMatch(/^100 %, 0 events, 0 events\/s, 0 s left\nRebuilt from 0 events .*\n$/)
   })
@@ -53,3 +53,12 @@ describe('the command line', () => {
     expect(await rebuild.ended, rebuild.output()).toBe(0)
   })
 })
+
+/** A data directory with an event store that nobody has written to. */
+async function emptyStore(): Promise<string> {
+  const directory = temporaryDirectory()
+  const node = await startNode(directory)
+  node.process.kill('SIGTERM')
+  await node.ended
+  return directory
+}

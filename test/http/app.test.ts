@@ -116,6 +116,10 @@ describe('GET /health', () => {
     expect(response.status).toBe(200)
   })
 
+  it.each(['/health/live', '/health/ready', '/', '/problems/not-found'])('asks no token of %s', async (path) => {
+    expect((await get(path, { 'Consistency-Token': 'x' })).status).toBe(200)
+  })
+
   it('answers 200 with the report where the service is ready, else 503', async () => {
     for (const ready of [true, false]) {
       const response = await appWith({ health: () => ({ ...healthy, ready }) }).request('/health/ready')

@@ -88,6 +88,8 @@ describe('POST /user/registration', () => {
     'application/jsonp',
     'text/json',
     'application/hal+json',
+    'application/json; charset=utf-16',
+    'application/json;v=1; Charset = "latin1"',
   ])('answers 415 to %s', async (type) => {
     const response = await post(aUser(), { 'Content-Type': type })
     expect(response.status).toBe(415)

@@ -168,6 +168,13 @@ describe.each(['/users?limit=2', `/users/:id`])('the ETag of GET %s', (template)
   it('answers 200 to who has another one', async () => {
     expect((await ask(path(), { 'If-None-Match': '"other"' })).status).toBe(200)
   })
+
+  it('is not looked for in a malformed If-None-Match', async () => {
+    const etag = (await ask(path())).headers.get('ETag')
+    for (const malformed of [`x ${etag}`, `${etag} "other"`, `${etag}, *`, `w/${etag}`, `"a${etag}`]) {
+      expect((await ask(path(), { 'If-None-Match': malformed })).status).toBe(200)
+    }
+  })
 })
 
 describe('the Consistency-Token of a query', () => {

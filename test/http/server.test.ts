@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { Hono } from 'hono'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { RouteVariables } from '../../src/http/module.ts'
-import { AddressInUse, listen } from '../../src/http/server.ts'
+import { CannotListen, listen } from '../../src/http/server.ts'
 import { aUser, startService } from './service.ts'
 
 const { app, appWith } = await startService()
@@ -79,6 +79,40 @@ describe('a request over the network', () => {
     expect(answer).toMatch(/\r\ncontent-type: application\/problem\+json\r\n/i)
   })
 
+  it.each([
+    ['two hosts', 'GET /here?a HTTP/1.1\r\nHost: test\r\nHost: test\r\nX-Request-Id: mine\r\n\r\n', 400],
+    ['no host', 'GET /here?a HTTP/1.1\r\nX-Request-Id: mine\r\n\r\n', 400],
+    ['a bad host', 'GET /here?a HTTP/1.1\r\nHost: a b\r\nX-Request-Id: mine\r\n\r\n', 400],
+    ['an unknown expectation', 'GET /here HTTP/1.1\r\nHost: test\r\nExpect: x\r\nX-Request-Id: mine\r\n\r\n', 417],
+    ['CONNECT', 'CONNECT /here HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\n\r\n', 501],
+  ])('with %s is refused with a problem of its own path, under its own request id', async (_, text, status) => {
+    const answer = await exchange(server.url, text)
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(answer).toMatch(/\r\nx-request-id: mine\r\n/i)
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status, instance: '/here' })
+  })
+
+  it.each([
+    ['a malformed field', 'GET /here?a HTTP/1.1\r\nHost: test\r\nb c\r\n\r\n', 400],
+    ['huge header fields', `GET /here?a HTTP/1.1\r\nHost: test\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ])('with %s is refused with a problem of its own path', async (_, text, status) => {
+    const answer = await exchange(server.url, text)
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status, instance: '/here' })
+  })
+
+  it('with another transfer coding than chunked is refused', async () => {
+    const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'gzip, chunked' }
+    const { message } = await send({ method: 'POST', path: '/user/registration', headers }, JSON.stringify(aUser()))
+    expect(message.statusCode).toBe(501)
+  })
+
+  it('whose client has ended its side is answered all the same', async () => {
+    const body = JSON.stringify(aUser())
+    const head = `Host: test\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`
+    const answer = await exchange(server.url, `POST /user/registration HTTP/1.1\r\n${head}\r\n\r\n${body}`)
+    expect(answer).toMatch(/^HTTP\/1.1 201 /)
+  })
+
   it('that its client gave up no longer waits for the read model', async () => {
     const { promise: waiting, resolve: waits } = deferred<AbortSignal>()
     const readModel = {
@@ -105,8 +139,13 @@ describe('listening', () => {
   it('fails with the address where the port is in use', async () => {
     const port = Number(new URL(server.url).port)
     const listening = listen(app, { host: '127.0.0.1', port })
-    await expect(listening).rejects.toThrow(new AddressInUse('127.0.0.1', port))
-    await expect(listening).rejects.toMatchObject({ name: 'AddressInUse', host: '127.0.0.1', port })
+    await expect(listening).rejects.toThrow(CannotListen)
+    await expect(listening).rejects.toMatchObject({ host: '127.0.0.1', port, code: 'EADDRINUSE' })
+  })
+
+  it('fails with the code of an address that is not to be had', async () => {
+    const listening = listen(app, { host: '192.0.2.1', port: 0 })
+    await expect(listening).rejects.toMatchObject({ name: 'CannotListen', host: '192.0.2.1', code: 'EADDRNOTAVAIL' })
   })
 
   it('is possible on IPv6', async () => {
@@ -118,7 +157,7 @@ describe('listening', () => {
 })
 
 describe('closing', () => {
-  it('answers what was accepted, closes idle connections at once, and accepts no more', async () => {
+  it('answers what was accepted, closes idle connections, and accepts no more', async () => {
     const { promise: released, resolve: release } = deferred<void>()
     const { promise: accepted, resolve: accept } = deferred<void>()
     const routes = new Hono<{ Variables: RouteVariables }>().get('/slow', async (c) => {
@@ -144,6 +183,17 @@ describe('closing', () => {
     expect(message.headers.connection).toBe('close')
     await closed
     agent.destroy()
+  })
+
+  it('answers what is on its way over an open connection, as the last on it', async () => {
+    const own = await listen(app, { host: '127.0.0.1', port: 0 })
+    const open = await socketTo(own.url)
+    const closed = own.close()
+    await expect(fetch(own.url)).rejects.toThrow()
+    open.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+    const [answer] = await once(open, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1.1 200 OK\r\n[\s\S]*\r\nconnection: close\r\n/i)
+    await closed
   })
 })
 
