@@ -1,16 +1,23 @@
-import { setTimeout as startTimer } from 'node:timers'
 import { setTimeout } from 'node:timers/promises'
-import { BACKWARDS, END, type EventStoreDBClient, StreamNotFoundError, type StreamingRead } from '@eventstore/db-client'
+import {
+  type AllStreamResolvedEvent,
+  BACKWARDS,
+  END,
+  type EventStoreDBClient,
+  type ResolvedEvent,
+  StreamNotFoundError,
+  type StreamingRead,
+} from '@eventstore/db-client'
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import { type Before, type Since, StoreUnavailable } from '../cqrs/event-store.ts'
 import { initialVersion } from '../cqrs/precondition.ts'
 import { isNotLeader, isUnknown, unavailable } from './errors.ts'
-import { toLogPosition, toPosition, toRecordedEvent } from './recorded-event.ts'
+import { toLogPosition, toRecordedEvent } from './recorded-event.ts'
 
 /** How long the client gets to turn to the leader, in milliseconds. */
 const REDIRECTION = 25
 
-export async function* readStream(
+export function readStream(
   client: EventStoreDBClient,
   deadline: number,
   stream: string,
@@ -18,9 +25,7 @@ export async function* readStream(
   maxCount: number = Number.MAX_SAFE_INTEGER,
 ): AsyncIterable<RecordedEvent> {
   const options = { fromRevision: BigInt(since), maxCount, requiresLeader: true }
-  for await (const { event } of readWithin(deadline, () => client.readStream(stream, options))) {
-    if (event) yield toRecordedEvent(event)
-  }
+  return readWithin(deadline, () => client.readStream(stream, options))
 }
 
 export async function* readStreamBackwards(
@@ -33,17 +38,13 @@ export async function* readStreamBackwards(
   if (before !== 'end' && before <= 1) return
   const fromRevision = before === 'end' ? END : BigInt(before) - 2n
   const options = { direction: BACKWARDS, fromRevision, maxCount, requiresLeader: true } as const
-  for await (const { event } of readWithin(deadline, () => client.readStream(stream, options))) {
-    if (event) yield toRecordedEvent(event)
-  }
+  yield* readWithin(deadline, () => client.readStream(stream, options))
 }
 
 export async function lastPosition(client: EventStoreDBClient, deadline: number): Promise<Position | undefined> {
   const options = { direction: BACKWARDS, fromPosition: END, maxCount: 1, requiresLeader: true } as const
   let position: Position | undefined
-  for await (const { event } of readWithin(deadline, () => client.readAll(options))) {
-    if (event) position = toPosition(event.position)
-  }
+  for await (const event of readWithin(deadline, () => client.readAll(options))) position = event.position
   return position
 }
 
@@ -55,8 +56,8 @@ export async function eventAt(
   const options = { fromPosition: toLogPosition(position), maxCount: 1, requiresLeader: true }
   let found: RecordedEvent | undefined
   try {
-    for await (const { event } of readWithin(deadline, () => client.readAll(options))) {
-      if (event && toPosition(event.position) === position) found = toRecordedEvent(event)
+    for await (const event of readWithin(deadline, () => client.readAll(options))) {
+      if (event.position === position) found = event
     }
   } catch (error) {
     if (!isUnknown(error)) throw error
@@ -66,41 +67,42 @@ export async function eventAt(
   return found
 }
 
-/** Begins anew, at most until the deadline, where a node sends it on to the leader of its cluster. */
-async function* readWithin<T>(deadline: number, start: () => StreamingRead<T>): AsyncIterable<T> {
+type Resolved = ResolvedEvent | AllStreamResolvedEvent
+
+/**
+ * Begins anew, at most until the deadline, where a node sends it on to the leader of its cluster. One generator and
+ * no timer for each event: what an event costs here is what loading an entity costs.
+ */
+async function* readWithin(deadline: number, start: () => StreamingRead<Resolved>): AsyncIterable<RecordedEvent> {
   const end = performance.now() + deadline
   for (;;) {
+    const read = start()
+    // The client takes a deadline for reads and ignores it.
+    let waitingSince: number | undefined = performance.now()
+    const timer = setInterval(() => {
+      if (waitingSince === undefined || performance.now() - waitingSince < deadline) return
+      read.destroy(new StoreUnavailable(`nothing read within ${deadline} ms`, 'not-appended'))
+    }, deadline / 4)
+    // The call may fail when nobody reads any more: without a listener, that would end the process.
+    read.on('error', () => undefined)
+    // Destroyed by a reader that stops early, it would keep the call under it for ever.
+    const items: AsyncIterable<Resolved> = read.iterator({ destroyOnReturn: false })
     try {
-      yield* readOnce(deadline, start())
+      for await (const { event } of items) {
+        waitingSince = undefined
+        if (event) yield toRecordedEvent(event)
+        waitingSince = performance.now()
+      }
       return
     } catch (error) {
+      if (error instanceof StreamNotFoundError) return
       if (!isNotLeader(error) || performance.now() > end) throw unavailable(error)
-      await setTimeout(REDIRECTION)
+    } finally {
+      clearInterval(timer)
+      // It goes on reading when its reader stops early.
+      read.resume()
+      read.cancel().catch(() => undefined)
     }
-  }
-}
-
-/** The client takes a deadline for reads and ignores it; and it goes on reading when its reader stops early. */
-async function* readOnce<T>(deadline: number, read: StreamingRead<T>): AsyncIterable<T> {
-  const overdue = () => {
-    read.destroy(new StoreUnavailable(`nothing read within ${deadline} ms`, 'not-appended'))
-  }
-  let timer = startTimer(overdue, deadline)
-  // The call may fail when nobody reads any more: without a listener, that would end the process.
-  read.on('error', () => undefined)
-  // Destroyed by a reader that stops early, it would keep the call under it for ever.
-  const items: AsyncIterable<T> = read.iterator({ destroyOnReturn: false })
-  try {
-    for await (const item of items) {
-      clearTimeout(timer)
-      yield item
-      timer = startTimer(overdue, deadline)
-    }
-  } catch (error) {
-    if (!(error instanceof StreamNotFoundError)) throw error
-  } finally {
-    clearTimeout(timer)
-    read.resume()
-    read.cancel().catch(() => undefined)
+    await setTimeout(REDIRECTION)
   }
 }
