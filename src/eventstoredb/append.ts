@@ -9,6 +9,7 @@ import {
 import pRetry from 'p-retry'
 import type { RawEvent } from '../cqrs/event.ts'
 import { type Appended, StoreUnavailable } from '../cqrs/event-store.ts'
+import { within } from '../cqrs/deadline.ts'
 import { initialVersion, type Precondition } from '../cqrs/precondition.ts'
 import { appendFailure } from './errors.ts'
 import { toPosition } from './recorded-event.ts'
@@ -104,17 +105,4 @@ function expectedRevision(precondition: Precondition | undefined): AppendExpecte
 
 function toEventData({ id, type, data, metadata }: RawEvent): EventData {
   return { id, contentType: 'application/json', type, data, metadata }
-}
-
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const overdue = () => reject(new StoreUnavailable(`no answer within ${Math.round(milliseconds)} ms`, 'unknown'))
-    timer = setTimeout(overdue, milliseconds)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

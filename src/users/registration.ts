@@ -2,6 +2,7 @@ import { createHash, randomFillSync, randomUUID } from 'node:crypto'
 import { ulid } from 'ulid'
 import { z } from 'zod'
 import { streamOf } from '../cqrs/aggregate.ts'
+import { within } from '../cqrs/deadline.ts'
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import {
   type Appended,
@@ -44,30 +45,38 @@ interface Registered {
  */
 export type Register = (request: RegistrationRequest) => Promise<Registered>
 
-/** Nothing is read before the append: the stream's name and the precondition decide. */
-export function registration(store: EventSink & Pick<EventSource, 'read'>): Register {
-  return async (request) => {
-    const stream = streamOf(user, user.id(request.canonicalEmail))
-    const { name, email, requestId } = request
-    const decision = registerUser({ id: ulid(Date.now(), randomFraction), name, email })(user.initial)
-    if ('refusal' in decision) throw decision.refusal
-    const [registered] = decision
-    const idempotency = request.idempotencyKey === undefined ? undefined : fingerprint(request, request.idempotencyKey)
-    const event = user.codec.encode(randomUUID(), registered, {
-      correlationId: requestId,
-      causationId: requestId,
-      ...(idempotency && { idempotency }),
-    })
-    try {
-      const appended = await store.append(stream, [event], 'new')
-      const createdAt = await recordedAt(appended)
-      return { user: { ...registered.data, createdAt }, position: appended.position, replayed: false }
-    } catch (error) {
-      if (error instanceof PreconditionFailed) return replay(await firstEvent(store, stream), idempotency)
-      // The stream of a user who was erased for good. Its email stays taken.
-      if (error instanceof StreamDeleted) throw new EmailAlreadyRegistered()
-      throw error
-    }
+/**
+ * Nothing is read before the append: the stream's name and the precondition decide.
+ *
+ * @param deadline milliseconds for all that a registration asks of the store: the append, and the read after a conflict
+ */
+export function registration(store: Store, deadline = 5_000): Register {
+  return (request) => within(deadline, register(store, request))
+}
+
+type Store = EventSink & Pick<EventSource, 'read'>
+
+async function register(store: Store, request: RegistrationRequest): Promise<Registered> {
+  const stream = streamOf(user, user.id(request.canonicalEmail))
+  const { name, email, requestId } = request
+  const decision = registerUser({ id: ulid(Date.now(), randomFraction), name, email })(user.initial)
+  if ('refusal' in decision) throw decision.refusal
+  const [registered] = decision
+  const idempotency = request.idempotencyKey === undefined ? undefined : fingerprint(request, request.idempotencyKey)
+  const event = user.codec.encode(randomUUID(), registered, {
+    correlationId: requestId,
+    causationId: requestId,
+    ...(idempotency && { idempotency }),
+  })
+  try {
+    const appended = await store.append(stream, [event], 'new')
+    const createdAt = await recordedAt(appended)
+    return { user: { ...registered.data, createdAt }, position: appended.position, replayed: false }
+  } catch (error) {
+    if (error instanceof PreconditionFailed) return replay(await firstEvent(store, stream), idempotency)
+    // The stream of a user who was erased for good. Its email stays taken.
+    if (error instanceof StreamDeleted) throw new EmailAlreadyRegistered()
+    throw error
   }
 }
 

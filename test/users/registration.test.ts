@@ -32,6 +32,20 @@ describe('a registration', () => {
     expect(replayed).toBe(false)
   })
 
+  it('ends with an unknown outcome where the read after a conflict takes too long', async () => {
+    const request = aRequest()
+    await register(request)
+    const hanging: EventSink & Pick<EventSource, 'read'> = {
+      append: (...call) => store.append(...call),
+      // A real store cannot be made to hang between the two calls of one registration.
+      async *read() {
+        await new Promise(() => undefined)
+      },
+    }
+    const failure = { name: 'StoreUnavailable', outcome: 'unknown' }
+    await expect(registration(hanging, 300)(request)).rejects.toMatchObject(failure)
+  })
+
   it('reads nothing before it appends', async () => {
     const calls: string[] = []
     const watched: EventSink & Pick<EventSource, 'read'> = {
