@@ -116,7 +116,7 @@ function syncDirectoryOf(path: string): void {
  * Reads the header (sqlite.org/fileformat.html#the_database_header) without SQLite, which may write to a file as soon
  * as it opens it. The fields were set before the file got its write-ahead log, so they are never only in there.
  */
-function checkFormat(path: string): void {
+export function checkFormat(path: string): void {
   const header = Buffer.alloc(100)
   const file = openSync(path, 'r')
   const length = readSync(file, header, 0, header.length, 0)
@@ -128,7 +128,21 @@ function checkFormat(path: string): void {
   if (header.readUInt32BE(68) !== APPLICATION_ID) throw new UnknownLogFormat(path, 'of another program', supported)
   const found = header.readUInt32BE(60)
   if (found !== FORMAT) throw new UnknownLogFormat(path, `version ${found}`, supported)
+  checkOrigin(path, header[18])
 }
+
+/**
+ * SQLite would apply any write-ahead log that has the right name. A backup says in its header that it has none, so one
+ * beside it is what is left of the log that was there before.
+ */
+function checkOrigin(path: string, writeVersion: number | undefined): void {
+  const walBytes = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  if (writeVersion !== ROLLBACK_JOURNAL || walBytes === 0) return
+  throw new CorruptLog(`${path}-wal`, 'it belongs to another log than the file beside it, which was copied without one')
+}
+
+/** The write version of a file that no write-ahead log was ever used on. */
+const ROLLBACK_JOURNAL = 1
 
 /** A connection that only reads leaves both files as they are, whatever it finds. */
 function checkStructure(path: string): void {

@@ -208,8 +208,8 @@ export class Log {
   }
 
   #event(row: Row): LogEvent {
-    const { position, stream, revision, type, id, json, created, checksum, metadata, data } = row
-    if (checksumOf(`${position} ${revision} ${json} ${created} ${stream} ${type}`, id, metadata, data) !== checksum) {
+    const { position, stream, revision, type, id, json, created, metadata, data } = row
+    if (!matchesChecksum(row)) {
       throw new CorruptLog(this.path, `the event at position ${position} does not match its checksum`)
     }
     return { position, stream, revision, type, id: uuidFromBytes(id), json: json === 1, created, metadata, data }
@@ -225,6 +225,12 @@ export class Log {
 }
 
 const toInt64 = (revision: number): number | bigint => (revision >= TOMBSTONE ? TOMBSTONE_INT64 : revision)
+
+/** Whether the row is the one that was written. */
+export function matchesChecksum(row: Row): boolean {
+  const { position, stream, revision, type, id, json, created, checksum, metadata, data } = row
+  return checksumOf(`${position} ${revision} ${json} ${created} ${stream} ${type}`, id, metadata, data) === checksum
+}
 
 /** SQLite does not notice a flipped bit inside a value; this does. */
 function checksumOf(head: string, id: Buffer, metadata: Buffer, data: Buffer): number {

@@ -45,6 +45,10 @@ export function parseMetadata(json: Uint8Array): StreamMetadata {
   return read
 }
 
+/** Whether the bytes are a JSON object, as the metadata of a stream has to be. */
+export const isMetadataDocument = (json: Uint8Array): boolean =>
+  topLevelMembers(Buffer.from(json).toString('utf8')) !== undefined
+
 /** The same document with `$tb` set to a revision, or undefined when it is no JSON object. */
 export function withTruncateBefore(json: Uint8Array, revision: number): Buffer | undefined {
   const members = topLevelMembers(Buffer.from(json).toString('utf8'))

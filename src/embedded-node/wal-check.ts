@@ -7,13 +7,14 @@ import { CorruptLog } from './errors.ts'
  * transaction is on the disk before the next one begins, so two that are whole behind a break were written,
  * acknowledged, and would be dropped.
  *
- * The format is that of sqlite.org/fileformat.html#the_write_ahead_log. Nothing is written.
+ * The format is that of sqlite.org/fileformat.html#the_write_ahead_log. Nothing is written. Says `torn` where the newest
+ * transaction is not whole, which SQLite leaves out.
  *
  * @throws CorruptLog
  */
-export function checkWriteAheadLog(path: string): void {
+export function checkWriteAheadLog(path: string): 'whole' | 'torn' {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  if (size <= HEADER_BYTES) return
+  if (size <= HEADER_BYTES) return 'whole'
   const file = openSync(path, 'r')
   try {
     const header = Buffer.alloc(HEADER_BYTES)
@@ -23,7 +24,10 @@ export function checkWriteAheadLog(path: string): void {
     const sum = new Checksum(magic === LITTLE_ENDIAN)
     sum.add(header, 0, 24)
     const salt = header.subarray(16, 24)
-    let isWhole = sum.equals(header, 24)
+    // It is on the disk before the first frame is written.
+    if (!sum.equals(header, 24)) throw new CorruptLog(path, 'its header does not match its checksum')
+    let isWhole = true
+    let isTorn = false
     let commitsBehindBreak = 0
     const frame = Buffer.alloc(FRAME_HEADER_BYTES + header.readUInt32BE(8))
     for (let offset = HEADER_BYTES; offset + frame.length <= size; offset += frame.length) {
@@ -35,6 +39,7 @@ export function checkWriteAheadLog(path: string): void {
         sum.add(frame, FRAME_HEADER_BYTES, frame.length)
         isWhole = isCurrent && sum.equals(frame, 16)
       }
+      if (isCurrent) isTorn = !isWhole || frame.readUInt32BE(4) === 0
       if (!isWhole && isCurrent && frame.readUInt32BE(4) !== 0) commitsBehindBreak++
     }
     if (commitsBehindBreak >= 2) {
@@ -43,6 +48,8 @@ export function checkWriteAheadLog(path: string): void {
         `${commitsBehindBreak} committed transactions lie behind a frame with a wrong checksum`,
       )
     }
+    const endsInFrame = (size - HEADER_BYTES) % frame.length > 0
+    return isTorn || (isWhole && endsInFrame) ? 'torn' : 'whole'
   } finally {
     closeSync(file)
   }
