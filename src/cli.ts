@@ -5,6 +5,7 @@ import pretty from 'pino-pretty'
 import { prepareDataDir } from './cli/data-dir.ts'
 import { withEventStore } from './cli/event-store.ts'
 import { explained } from './cli/explained.ts'
+import { addLogCommands } from './cli/log-commands.ts'
 import { count, withProgress } from './cli/progress.ts'
 import { describe, statusReport } from './cli/report.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
@@ -25,6 +26,8 @@ const program = new Command('rollbook')
   .description('Event-sourced user registration on EventStoreDB. Configured by environment variables: see README.')
   .configureOutput({ writeErr: (text) => process.stderr.write(text) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
+  // `--data-dir` belongs to the command that it follows.
+  .enablePositionalOptions()
 
 program
   .command('serve')
@@ -39,7 +42,7 @@ program
     })
   })
 
-program
+const node = program
   .command('node')
   .description('start the embedded node alone, for other clients and services')
   .option('--data-dir <path>', 'folder of the log (default: DATA_DIR)')
@@ -58,6 +61,8 @@ program
       return node
     })
   })
+
+addLogCommands(node, print, interrupted)
 
 program
   .command('rebuild')

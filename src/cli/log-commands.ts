@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { readConfig } from '../config.ts'
+import { readNodeAddress } from '../embedded-node/address.ts'
+import { CorruptLog } from '../embedded-node/errors.ts'
+import { backupLog } from '../embedded-node/log-backup.ts'
+import { checkLog, type LogCheck } from '../embedded-node/log-check.ts'
+import { count, paced, withProgress } from './progress.ts'
+
+/** The exit code of a command that has found damage. */
+const EXIT_DAMAGED = 3
+
+interface Options {
+  readonly dataDir?: string
+}
+
+const DATA_DIR_OPTION = ['--data-dir <path>', 'folder of the log (default: DATA_DIR)'] as const
+
+/** Adds what is done to the log's file itself, whether or not a node runs on it. */
+export function addLogCommands(node: Command, print: (line: string) => void, interrupted: () => AbortSignal): void {
+  node
+    .command('check')
+    .description(
+      'read all of the log, or of a backup of it, and say what is damaged; changes nothing. Exit code 3: damage',
+    )
+    .argument('[file]', 'a backup (default: the log)')
+    .option(...DATA_DIR_OPTION)
+    .action(async (backup: string | undefined, options: Options) => {
+      const log = backup === undefined ? logOf(options) : undefined
+      const file = log?.file ?? existing(resolve(backup ?? ''))
+      const address = log === undefined ? undefined : readNodeAddress(log.dataDir)
+      const found = await withProgress((onProgress) => {
+        const report = paced(onProgress)
+        return checkLog(file, {
+          isLive: address !== undefined,
+          onProgress: ({ events, fraction }) => report(events, fraction),
+          signal: interrupted(),
+        })
+      })
+      const { damages, damageCount, warnings, warningCount } = found
+      for (const damage of damages) print(`damage: ${damage}`)
+      if (damageCount > damages.length) print(`and ${count(damageCount - damages.length)} more`)
+      for (const warning of warnings) print(`warning: ${warning}`)
+      if (warningCount > warnings.length) print(`and ${count(warningCount - warnings.length)} more`)
+      const live = address === undefined ? '' : `, a snapshot beside the node on ${address}`
+      print(
+        `${damageCount === 0 ? 'No damage' : `DAMAGED, ${count(damageCount)} findings`}: ${extent(found)}, ${file}${live}`,
+      )
+      process.exitCode = damageCount === 0 ? 0 : EXIT_DAMAGED
+    })
+
+  node
+    .command('backup')
+    .description('copy the log into a new file, verified, while the node runs. Exit code 3: the log is damaged')
+    .argument('<file>', 'where to; restored by copying it to eventstore.sqlite in an empty folder')
+    .option(...DATA_DIR_OPTION)
+    .action(async (target: string, options: Options) => {
+      const { file } = logOf(options)
+      try {
+        const found = await withProgress((onProgress) => {
+          const report = paced(onProgress)
+          return backupLog(file, resolve(target), {
+            onProgress: ({ pages, fraction }) => report(pages, fraction),
+            signal: interrupted(),
+          })
+        }, 'pages')
+        print(`Backed up and verified ${extent(found)}: ${resolve(target)}`)
+      } catch (error) {
+        if (!(error instanceof CorruptLog)) throw error
+        process.stderr.write(`rollbook: ${error.message}\n`)
+        process.exitCode = EXIT_DAMAGED
+      }
+    })
+}
+
+const extent = ({ events, streams, lastPosition }: LogCheck): string =>
+  `${count(events)} events of ${count(streams)} streams up to position ${lastPosition}`
+
+function logOf({ dataDir }: Options): { dataDir: string; file: string } {
+  const config = readConfig({ ...process.env, ...(dataDir !== undefined && { DATA_DIR: dataDir }) })
+  return { dataDir: config.dataDir, file: existing(join(config.dataDir, 'eventstore.sqlite')) }
+}
+
+function existing(file: string): string {
+  if (!existsSync(file)) throw new Error(`there is no ${file}`)
+  return file
+}
