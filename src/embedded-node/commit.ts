@@ -4,6 +4,7 @@ import { reportFault } from './fault.ts'
 import type { Log, LogEvent } from './log.ts'
 import { isMetastream, metastreamOf, originalOf, SOFT_DELETE_BODY, withTruncateBefore } from './metadata.ts'
 import type { RecentIds } from './recent-ids.ts'
+import { CommitCounters, type Statistics } from './statistics.ts'
 import type { Streams } from './stream-state.ts'
 import { nowMicros } from './time.ts'
 
@@ -47,6 +48,7 @@ export class Committer {
   readonly #streams: Streams
   readonly #recent: RecentIds
   readonly #publish: (events: readonly LogEvent[]) => void
+  readonly #counters = new CommitCounters()
   #queue: WriteRequest[] = []
   #scheduled = false
   #stopped = false
@@ -59,6 +61,10 @@ export class Committer {
     this.#streams = streams
     this.#recent = recent
     this.#publish = publish
+  }
+
+  get statistics(): Statistics {
+    return this.#counters
   }
 
   write(request: WriteRequest): void {
@@ -89,11 +95,13 @@ export class Committer {
     }
     const written: LogEvent[] = []
     const results: WriteResult[] = []
+    const { lastPosition } = this.#log
     try {
       this.#probe()
-      this.#log.transaction(() => {
+      const seconds = this.#log.transaction(() => {
         for (const request of batch) results.push(this.#execute(request, written))
       })
+      if (this.#log.lastPosition > lastPosition) this.#counters.count(batch.length, written.length, seconds)
     } catch (error) {
       for (const event of written) this.#recent.forget(event)
       this.#fail(batch, error)

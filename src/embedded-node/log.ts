@@ -123,15 +123,18 @@ export class Log {
   }
 
   /**
-   * Runs `write` in one transaction that is on the disk when this returns. When it throws, nothing was written.
+   * Runs `write` in one transaction that is on the disk when this returns. When it throws, nothing was written. Gives
+   * the seconds that the commit took.
    */
-  transaction(write: () => void): void {
+  transaction(write: () => void): number {
     const { database } = this.#file
     const last = this.#last
     try {
       this.#statements.begin.run()
       write()
+      const written = performance.now()
       this.#statements.commit.run()
+      return (performance.now() - written) / 1_000
     } catch (error) {
       this.#last = last
       if (database.inTransaction) database.exec('ROLLBACK')

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { unpackError, type WorkerInput, type WorkerMessage } from './worker-messages.ts'
+import type { Statistics } from './statistics.ts'
+import { unpackError, type WorkerInput, type WorkerMessage, type WorkerRequest } from './worker-messages.ts'
 
 export interface EmbeddedNode {
   /** Where it listens, for example `127.0.0.1:2113`. */
@@ -7,6 +8,8 @@ export interface EmbeddedNode {
   readonly port: number
   /** Resolves with the reason if the node dies by itself; never after {@link close}. */
   readonly failed: Promise<Error>
+  /** What it has written since it started. Rejects when it was closed or has failed. */
+  statistics(): Promise<Statistics>
   /**
    * Ends all calls with UNAVAILABLE, refuses appends that were not committed and closes the log. Resolves when the log
    * may be opened again; a second call waits for the first.
@@ -33,11 +36,13 @@ export async function startNode(options: {
   const worker = new Worker(new URL('./worker.js', import.meta.url), settings)
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let closing: Promise<void> | undefined
+  const asking: { resolve(statistics: Statistics): void; reject(error: Error): void }[] = []
   const port = await new Promise<number>((resolve, reject) => {
     let refusal: Error | undefined
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'listening') resolve(message.port)
       else if (message.kind === 'fault') onFault(message.reason)
+      else if (message.kind === 'statistics') asking.shift()?.resolve(message.statistics)
       else refusal = unpackError(message.error)
     })
     worker.once('error', reject)
@@ -51,12 +56,24 @@ export async function startNode(options: {
       if (closing === undefined) resolve(new Error(`The node's thread ended with code ${code}`))
     })
   })
+  const ask = (request: WorkerRequest): void => worker.postMessage(request)
+  let hasExited = false
+  void exited.then(() => {
+    hasExited = true
+    for (const { reject } of asking.splice(0)) reject(new Error('The node has ended'))
+  })
+  const statistics = (): Promise<Statistics> =>
+    new Promise((resolve, reject) => {
+      if (hasExited) return reject(new Error('The node has ended'))
+      asking.push({ resolve, reject })
+      ask('statistics')
+    })
   const close = (): Promise<void> => {
+    if (closing === undefined) ask('close')
     closing ??= exited
-    worker.postMessage('close')
     return closing
   }
-  return { address: `127.0.0.1:${port}`, port, failed, close }
+  return { address: `127.0.0.1:${port}`, port, failed, statistics, close }
 }
 
 function printFault(reason: string): void {

@@ -12,6 +12,7 @@ import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
 import { Log } from './log.ts'
 import { RecentIds } from './recent-ids.ts'
+import type { Statistics } from './statistics.ts'
 import { Streams } from './stream-state.ts'
 import { Batched, StreamsCalls, streamsService } from './streams.ts'
 import { nowMicros } from './time.ts'
@@ -35,6 +36,7 @@ const OPTIONS: grpc.ServerOptions = {
 
 export interface RunningServer {
   readonly port: number
+  statistics(): Statistics
   close(): Promise<void>
 }
 
@@ -65,7 +67,7 @@ export async function serve({ dataDir, port }: { dataDir: string; port: number }
       server.forceShutdown()
       log.close()
     }
-    return { port: bound.port, close }
+    return { port: bound.port, statistics: () => committer.statistics, close }
   } catch (error) {
     log.close()
     throw error

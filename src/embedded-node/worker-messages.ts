@@ -1,4 +1,5 @@
 import { CorruptLog, LogInUse, PortInUse, UnknownLogFormat } from './errors.ts'
+import type { Statistics } from './statistics.ts'
 
 /** What the worker is started with. */
 export interface WorkerInput {
@@ -6,14 +7,18 @@ export interface WorkerInput {
   readonly port: number
 }
 
+/** What the worker is told to do. */
+export type WorkerRequest = 'close' | 'statistics'
+
 /**
  * What the worker says: once that it listens, or why it could not start, and at any time what went wrong by its own
- * fault. Any message to it means that it is to close.
+ * fault; and its statistics, once for each time that it is asked.
  */
 export type WorkerMessage =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly error: SentError }
   | { readonly kind: 'fault'; readonly reason: string }
+  | { readonly kind: 'statistics'; readonly statistics: Statistics }
 
 /** An error on its way between threads, which keep neither its class nor its fields. */
 export type SentError =

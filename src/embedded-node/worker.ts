@@ -1,7 +1,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
 import { serve } from './server.ts'
-import { packError, type WorkerInput, type WorkerMessage } from './worker-messages.ts'
+import { packError, type WorkerInput, type WorkerMessage, type WorkerRequest } from './worker-messages.ts'
 
 if (isMainThread || parentPort === null) throw new Error('worker.ts runs as a worker thread only; see node.ts')
 const port = parentPort
@@ -12,7 +12,11 @@ const say = (message: WorkerMessage): void => port.postMessage(message)
 
 try {
   const server = await serve(input)
-  port.once('message', async () => {
+  port.on('message', async (request: WorkerRequest) => {
+    if (request === 'statistics') {
+      say({ kind: 'statistics', statistics: server.statistics() })
+      return
+    }
     await server.close()
     port.close()
   })
