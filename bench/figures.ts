@@ -19,6 +19,12 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
+/** The value that 99 of 100 do not exceed. */
+export function p99(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? Number.NaN
+}
+
 /** `against` names the other one. */
 export function reportComparison(what: string, against: string, { ours, theirs }: Comparison, aim?: number): void {
   const ratio = (ours / theirs).toFixed(2) + (aim === undefined ? '' : ` (aim ${aim})`)
