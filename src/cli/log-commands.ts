@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { readConfig } from '../config.ts'
 import { readNodeAddress } from '../embedded-node/address.ts'
@@ -57,6 +57,7 @@ export function addLogCommands(node: Command, print: (line: string) => void, int
     .option(...DATA_DIR_OPTION)
     .action(async (target: string, options: Options) => {
       const { file } = logOf(options)
+      checkFolder(dirname(resolve(target)))
       try {
         const found = await withProgress((onProgress) => {
           const report = paced(onProgress)
@@ -80,6 +81,15 @@ const extent = ({ events, streams, lastPosition }: LogCheck): string =>
 function logOf({ dataDir }: Options): { dataDir: string; file: string } {
   const config = readConfig({ ...process.env, ...(dataDir !== undefined && { DATA_DIR: dataDir }) })
   return { dataDir: config.dataDir, file: existing(join(config.dataDir, 'eventstore.sqlite')) }
+}
+
+function checkFolder(folder: string): void {
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`the backup needs a folder that exists and can be written to: ${reason}`)
+  }
 }
 
 function existing(file: string): string {

@@ -39,6 +39,9 @@ describe('rollbook node check', () => {
     expect(await backup.ended).toBe(3)
     expect(backup.output()).toMatch(/^rollbook: .*eventstore\.sqlite is damaged: the event at position/m)
     expect(readdirSync(dataDir)).not.toContain('backup')
+    const nowhere = rollbook(['node', 'backup', join(dataDir, 'missing/backup'), '--data-dir', dataDir])
+    expect(await nowhere.ended).toBe(1)
+    expect(nowhere.output()).toMatch(/^rollbook: the backup needs a folder .*ENOENT.*missing/m)
   })
 
   it('ends with 1 where there is nothing to read, and makes nothing', async () => {
