@@ -4,10 +4,13 @@ import { BACKWARDS, EventStoreDBClient, streamNameFilter } from '@eventstore/db-
 import { appendRegistration } from './events.ts'
 import { count, median, p99 } from './figures.ts'
 import { buildLog, COMMON, RARE, streamOf } from './node-logs.ts'
-import { residentMemory, temporaryDirectory } from './processes.ts'
+import { processorTime, residentMemory, temporaryDirectory } from './processes.ts'
 import { startToFirstAppend } from './store-process.ts'
 
-/** The same calls of a bare client against logs of different sizes: median and 99th percentile, in milliseconds. */
+/**
+ * The same calls of a bare client against logs of different sizes: median and 99th percentile, and time on the node's
+ * processors for each call, in milliseconds.
+ */
 export async function flatness(sizes: readonly number[], samples: number): Promise<void> {
   const rows = new Map<string, string[]>()
   const add = (row: string, cell: string): void => void rows.set(row, [...(rows.get(row) ?? []), cell])
@@ -23,19 +26,21 @@ export async function flatness(sizes: readonly number[], samples: number): Promi
     for (const [name, call] of calls(client, size)) {
       for (let warmUp = 0; warmUp < samples / 4; warmUp++) await call(`warm${warmUp}`)
       const times: number[] = []
+      const spent = processorTime(store)
       for (let sample = 0; sample < samples; sample++) {
         const before = performance.now()
         await call(`measured${sample}`)
         times.push(performance.now() - before)
       }
-      add(name, `${median(times).toFixed(2)} / ${p99(times).toFixed(2)}`)
+      const cpu = (processorTime(store) - spent) / samples
+      add(name, `${median(times).toFixed(2)} / ${p99(times).toFixed(2)}, ${cpu.toFixed(2)}`)
     }
     add('resident memory of the node, MiB', count(residentMemory(store) ?? Number.NaN))
     await client.dispose()
     await store.stop()
     rmSync(dataDir, { recursive: true })
   }
-  console.log(`\n| p50 / p99 in ms | ${sizes.map((size) => `${count(size)} events`).join(' | ')} |`)
+  console.log(`\n| p50 / p99, processor, in ms | ${sizes.map((size) => `${count(size)} events`).join(' | ')} |`)
   console.log(`| --- |${' --- |'.repeat(sizes.length)}`)
   for (const [row, cells] of rows) console.log(`| ${row} | ${cells.join(' | ')} |`)
 }
