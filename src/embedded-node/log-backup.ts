@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import { CorruptLog } from './errors.ts'
 import { checkLog, type LogCheck } from './log-check.ts'
 import { openSnapshot } from './log-snapshot.ts'
-import { checkWriteAheadLog } from './wal-check.ts'
+import { checkWriteAheadLogInUse } from './wal-check.ts'
 
 export interface BackupOptions {
   /** Called with the pages copied and then verified, each of which counts twice. `fraction` is from 0 to 1. */
@@ -70,7 +70,7 @@ export async function backupLog(
 /** Gives the number of pages. */
 async function copy(file: string, draft: string, onCopy: (copied: number, total: number) => void): Promise<number> {
   // SQLite would take a damaged frame for the end.
-  checkWriteAheadLog(`${file}-wal`)
+  await checkWriteAheadLogInUse(`${file}-wal`)
   const { database, close } = openSnapshot(file)
   try {
     const { totalPages } = await database.backup(draft, {

@@ -7,7 +7,7 @@ import { type LogSnapshot, openSnapshot } from './log-snapshot.ts'
 import type { Row } from './log-statements.ts'
 import { isMetadataDocument } from './metadata.ts'
 import { checkStreams } from './stream-check.ts'
-import { checkWriteAheadLog } from './wal-check.ts'
+import { checkWriteAheadLogInUse } from './wal-check.ts'
 
 export interface LogCheck {
   /** Of the snapshot that was checked; as far as they could be read. */
@@ -57,8 +57,8 @@ export async function checkLog(file: string, { isLive, onProgress, signal }: Che
       else throw error
     }
   }
-  await guarded(() => {
-    const end = checkWriteAheadLog(`${file}-wal`)
+  await guarded(async () => {
+    const end = await checkWriteAheadLogInUse(`${file}-wal`)
     if (end === 'torn' && !isLive) {
       warnings.add('the write-ahead log ends in a part of a transaction, as after a crash in the middle of a commit')
     }

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CorruptLog } from './errors.ts'
 
 /**
@@ -54,6 +55,27 @@ export function checkWriteAheadLog(path: string): 'whole' | 'torn' {
     closeSync(file)
   }
 }
+
+/**
+ * The same where a node may be writing. It begins the file anew after a checkpoint, and who reads it at that moment sees
+ * some of both; damage stays.
+ *
+ * @throws CorruptLog
+ */
+export async function checkWriteAheadLogInUse(path: string): Promise<'whole' | 'torn'> {
+  for (let left = ATTEMPTS; left > 1; left--) {
+    try {
+      return checkWriteAheadLog(path)
+    } catch (error) {
+      if (!(error instanceof CorruptLog)) throw error
+      await sleep(ATTEMPT_MS)
+    }
+  }
+  return checkWriteAheadLog(path)
+}
+
+const ATTEMPTS = 3
+const ATTEMPT_MS = 50
 
 const HEADER_BYTES = 32
 const FRAME_HEADER_BYTES = 24
