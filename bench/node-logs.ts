@@ -16,7 +16,7 @@ export function streamOf(event: number): string {
   return `${stream % COMMON.every === 0 ? COMMON.prefix : 'other-'}${scattered(stream)}@example.com`
 }
 
-/** Writes a log of so many events without a server, and closes it. Gives the bytes of its file. */
+/** Writes a log of so many events without a server, and closes it. */
 export function buildLog(dataDir: string, events: number): void {
   const log = new Log(dataDir)
   for (let from = log.lastPosition; from < events; from += PER_TRANSACTION) {
