@@ -70,9 +70,11 @@ describe('a backup', () => {
     const before = appended.count
     const target = join(temporaryFolder(), LOG_FILE)
     let during = before
+    const reports: number[] = []
     const found = await backupLog(join(dataDir, LOG_FILE), target, {
-      onProgress: () => {
+      onProgress: ({ fraction }) => {
         during = appended.count
+        reports.push(fraction)
       },
     })
     appended.stop = true
@@ -81,6 +83,8 @@ describe('a backup', () => {
     await client.dispose()
     await node.kill()
     expect(during).toBeGreaterThan(before)
+    // It never began again.
+    expect(reports).toEqual([...reports].sort((a, b) => a - b))
     expect(live).toMatchObject({ damages: [], warnings: [], events: appended.count + 3_000 })
     expect(found.events - 3_000).toBeGreaterThanOrEqual(before)
     expect(eventsIn(dirname(target))).toBe(found.events - 3_000)
