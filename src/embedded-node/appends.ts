@@ -2,7 +2,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
 import type { Committer, ProposedEvent, WriteRequest, WriteResult } from './commit.ts'
-import { Any, type Expected, NoStream, StreamExists } from './decide.ts'
+import { Any, type Expected, NoStream, StreamExists, toExpected } from './decide.ts'
 import {
   badArgument,
   Failure,
@@ -13,7 +13,7 @@ import {
   streamDeleted,
   wrongExpectedVersion,
 } from './status.ts'
-import { normalizeUuid, uuidFromHalves } from './uuid.ts'
+import { NIL_UUID, normalizeUuid, uuidFromHalves } from './uuid.ts'
 
 /** EventStoreDB's default for MaxAppendSize. */
 export const MAX_APPEND_BYTES = 1024 * 1024
@@ -32,10 +32,12 @@ export class ClassicAppend {
   accept(request: streams.AppendReq): void {
     const options = request.getOptions()
     const message = request.getProposedMessage()
-    if (options !== undefined) {
-      this.#options = { stream: streamName(options.getStreamIdentifier()), expected: expectedRevision(options) }
-    } else if (this.#options === undefined || message === undefined) {
-      throw badArgument('The first message has the options, every other one an event')
+    if (this.#options === undefined) {
+      if (options === undefined) throw handlerThrew()
+      const expected = expectedRevision('AppendReq', options)
+      this.#options = { stream: streamName(options.getStreamIdentifier()), expected }
+    } else if (message === undefined) {
+      throw handlerThrew()
     } else {
       const event = proposedEvent(message)
       this.#size += appendSize(event.type, event.metadata, event.data)
@@ -46,7 +48,7 @@ export class ClassicAppend {
 
   /** @throws Failure */
   async commit(committer: Committer): Promise<streams.AppendResp> {
-    if (this.#options === undefined) throw badArgument('The call has no message with options')
+    if (this.#options === undefined) throw handlerThrew()
     const { stream, expected } = this.#options
     const result = await write(committer, { kind: 'append', stream, expected, events: this.#events })
     if (result.kind === 'wrong-version') {
@@ -64,7 +66,7 @@ export class ClassicAppend {
 
 /** The Delete call: the stream can be written to again. @throws Failure */
 export async function deleteStream(committer: Committer, request: streams.DeleteReq): Promise<streams.DeleteResp> {
-  const position = await end(committer, 'delete', request.getOptions())
+  const position = await end(committer, 'delete', 'DeleteReq', request.getOptions())
   const response = new streams.DeleteResp()
   if (position === undefined) return response.setNoPosition(new shared.Empty())
   return response.setPosition(at(new streams.DeleteResp.Position(), position))
@@ -72,7 +74,7 @@ export async function deleteStream(committer: Committer, request: streams.Delete
 
 /** The Tombstone call: the stream ends for ever. @throws Failure */
 export async function tombstone(committer: Committer, request: streams.TombstoneReq): Promise<streams.TombstoneResp> {
-  const position = await end(committer, 'tombstone', request.getOptions())
+  const position = await end(committer, 'tombstone', 'TombstoneReq', request.getOptions())
   const response = new streams.TombstoneResp()
   if (position === undefined) return response.setNoPosition(new shared.Empty())
   return response.setPosition(at(new streams.TombstoneResp.Position(), position))
@@ -81,11 +83,12 @@ export async function tombstone(committer: Committer, request: streams.Tombstone
 async function end(
   committer: Committer,
   kind: 'delete' | 'tombstone',
+  requestName: string,
   options: streams.DeleteReq.Options | streams.TombstoneReq.Options | undefined,
 ): Promise<number | undefined> {
-  if (options === undefined) throw badArgument('options are missing')
+  if (options === undefined) throw handlerThrew()
+  const expected = expectedRevision(requestName, options)
   const stream = streamName(options.getStreamIdentifier())
-  const expected = expectedRevision(options)
   const result = await write(committer, { kind, stream, expected, events: [] })
   return succeeded(result, stream, expected).position
 }
@@ -119,12 +122,17 @@ interface Expectation {
   hasStreamExists(): boolean
 }
 
-function expectedRevision(options: Expectation): Expected {
+function expectedRevision(requestName: string, options: Expectation): Expected {
   if (options.hasNoStream()) return NoStream
   if (options.hasAny()) return Any
   if (options.hasStreamExists()) return StreamExists
-  if (options.hasRevision()) return BigInt(options.getRevision())
-  throw badArgument('None of revision, no_stream, any and stream_exists is set')
+  if (!options.hasRevision()) {
+    const type = `EventStore.Client.Streams.${requestName}+Types+Options+ExpectedStreamRevisionOneofCase`
+    throw badArgument(`'None' is not a valid ${type}`)
+  }
+  const expected = toExpected(BigInt(options.getRevision()))
+  if (expected === undefined) throw handlerThrew()
+  return expected
 }
 
 function proposedEvent(message: streams.AppendReq.ProposedMessage): ProposedEvent {
@@ -134,7 +142,7 @@ function proposedEvent(message: streams.AppendReq.ProposedMessage): ProposedEven
   if (type === undefined) throw missingMetadataProperty('type')
   if (contentType === undefined) throw missingMetadataProperty('content-type')
   const id = uuid(message.getId())
-  if (id === undefined || type === '') throw handlerThrew()
+  if (id === undefined || id === NIL_UUID || type === '') throw handlerThrew()
   return {
     id,
     type,
@@ -150,15 +158,16 @@ function uuid(message: shared.UUID | undefined): string | undefined {
   return uuidFromHalves(BigInt(halves.getMostSignificantBits()), BigInt(halves.getLeastSignificantBits()))
 }
 
+/** With the fields that clients of version 20.6 read, except the one whose value, 2^64−1, is no JavaScript number. */
 function conflict(expected: Expected, current: number): streams.AppendResp.WrongExpectedVersion {
   const message = new streams.AppendResp.WrongExpectedVersion()
-  if (current < 0) message.setCurrentNoStream(new shared.Empty())
-  else message.setCurrentRevision(String(current))
-  if (expected === Any) message.setExpectedAny(new shared.Empty())
-  else if (expected === NoStream) message.setExpectedNoStream(new shared.Empty())
-  else if (expected === StreamExists) message.setExpectedStreamExists(new shared.Empty())
-  else message.setExpectedRevision(String(expected))
-  return message
+  const empty = new shared.Empty()
+  if (current < 0) message.setCurrentNoStream(empty).setNoStream2060(empty)
+  else message.setCurrentRevision(String(current)).setCurrentRevision2060(current)
+  if (expected === Any) return message.setExpectedAny(empty).setAny2060(empty)
+  if (expected === StreamExists) return message.setExpectedStreamExists(empty).setStreamExists2060(empty)
+  if (expected === NoStream) return message.setExpectedNoStream(empty)
+  return message.setExpectedRevision(String(expected)).setExpectedRevision2060(Number(expected))
 }
 
 interface PositionMessage {

@@ -11,6 +11,8 @@ import {
 } from './batch-messages.ts'
 import type { Committer, ProposedEvent, WriteResult } from './commit.ts'
 import { Any, type Expected, NoStream, StreamExists } from './decide.ts'
+import { handlerThrew } from './status.ts'
+import { NIL_UUID } from './uuid.ts'
 
 /** EventStoreDB's WriteTimeout: an append whose chunks take longer has failed. */
 const WRITE_TIMEOUT_MS = 2_000
@@ -19,7 +21,8 @@ const MAX_OUTSTANDING = 4_096
 const MAX_OUTSTANDING_BYTES = 16 * 1024 * 1024
 
 interface Pending {
-  readonly correlation: Buffer
+  /** As the chunk that begins or completes the append has it. */
+  correlation: Buffer
   /** As it came, to be sent back as it came. */
   readonly streamName: Buffer
   readonly stream: string
@@ -31,7 +34,7 @@ interface Pending {
 
 /**
  * One BatchAppend call: many appends over one stream of messages, each in one or more chunks that share a correlation id.
- * Every append is answered exactly once; chunks behind an answer are ignored.
+ * Every append is answered exactly once; chunks behind an answer are ignored, and so are options that come again.
  */
 export class BatchAppend {
   readonly #committer: Committer
@@ -55,14 +58,22 @@ export class BatchAppend {
     return this.#outstanding >= MAX_OUTSTANDING || this.#outstandingBytes >= MAX_OUTSTANDING_BYTES
   }
 
+  /** @throws Failure when a chunk behind the first one is malformed: that ends the call. */
   accept(chunk: BatchChunk): void {
-    const key = chunk.correlation.toString('latin1')
-    const pending = chunk.options === undefined ? this.#pending.get(key) : this.#begin(chunk.correlation, chunk.options)
+    const { correlation, correlationId: key, options, messages, isFinal } = chunk
+    if (key === undefined) {
+      this.#refuse(correlation, options, badRequest('The correlation id is missing or no UUID'))
+      return
+    }
+    const known = this.#pending.get(key)
+    const pending = known ?? (options === undefined ? undefined : this.#begin(correlation, options))
     if (pending === undefined) return
-    const problem = collect(pending, chunk.messages)
+    const problem = collect(pending, messages)
+    if (problem !== undefined && problem !== TOO_LARGE && options === undefined) throw handlerThrew()
+    pending.correlation = correlation
     if (problem !== undefined) this.#finish(key, pending, problem)
-    else if (chunk.isFinal) this.#commit(key, pending)
-    else if (pending.timer === undefined) this.#wait(key, pending, chunk.options)
+    else if (isFinal) this.#commit(key, pending)
+    else if (known === undefined && options !== undefined) this.#wait(key, pending, timeLeft(options))
   }
 
   /** The call is over: appends that are not complete never will be. */
@@ -74,20 +85,22 @@ export class BatchAppend {
   #begin(correlation: Buffer, options: BatchOptions): Pending | undefined {
     const streamName = options.stream ?? Buffer.alloc(0)
     const stream = streamName.toString('utf8')
-    const refuse = (problem: Problem): undefined => {
-      this.#respond(writeBatchAppendError(correlation, streamName, problem))
-    }
+    const refuse = (problem: Problem): undefined => this.#refuse(correlation, options, problem)
     if (stream === '' || stream === '$$') return refuse(badRequest('The stream name is missing or not valid'))
-    if (options.expected === undefined) return refuse(badRequest('The expected stream position is missing'))
     if (timeLeft(options) <= 0) return refuse(TIMEOUT)
+    if (options.expected === undefined)
+      return refuse(badRequest('The expected stream position is missing or not valid'))
     return { correlation, streamName, stream, expected: options.expected, events: [], size: 0, timer: undefined }
   }
 
-  #wait(key: string, pending: Pending, options: BatchOptions | undefined): void {
-    clearTimeout(this.#pending.get(key)?.timer)
+  #refuse(correlation: Buffer, options: BatchOptions | undefined, problem: Problem): undefined {
+    if (options === undefined) throw handlerThrew()
+    this.#respond(writeBatchAppendError(correlation, options.stream ?? Buffer.alloc(0), problem))
+  }
+
+  #wait(key: string, pending: Pending, milliseconds: number): void {
     this.#pending.set(key, pending)
-    const time = options === undefined ? WRITE_TIMEOUT_MS : timeLeft(options)
-    pending.timer = setTimeout(() => this.#finish(key, pending, TIMEOUT), time)
+    pending.timer = setTimeout(() => this.#finish(key, pending, TIMEOUT), milliseconds)
   }
 
   #finish(key: string, pending: Pending, problem: Problem): void {
@@ -183,12 +196,11 @@ function timeLeft({ deadline, timeout }: BatchOptions): number {
 
 function collect(pending: Pending, messages: readonly BatchMessage[]): Problem | undefined {
   for (const { id, type, contentType, metadata, data } of messages) {
-    if (id === undefined) return badRequest('An event has no valid id')
+    if (id === undefined || id === NIL_UUID) return badRequest('An event has no valid id')
     if (type === undefined || type === '') return badRequest("Required Metadata Property 'type' is missing")
     if (contentType === undefined) return badRequest("Required Metadata Property 'content-type' is missing")
     pending.size += appendSize(type, metadata, data)
-    if (pending.size > MAX_APPEND_BYTES) return TOO_LARGE
     pending.events.push({ id, type, json: contentType === 'application/json', metadata, data })
   }
-  return undefined
+  return pending.size > MAX_APPEND_BYTES ? TOO_LARGE : undefined
 }

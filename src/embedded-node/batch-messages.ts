@@ -1,4 +1,4 @@
-import { Any, type Expected, NoStream, StreamExists } from './decide.ts'
+import { Any, type Expected, NoStream, StreamExists, toExpected } from './decide.ts'
 import { normalizeUuid, uuidFromHalves } from './uuid.ts'
 import { fieldSize, Reader, uint64Size, Writer } from './wire.ts'
 
@@ -8,6 +8,8 @@ import { fieldSize, Reader, uint64Size, Writer } from './wire.ts'
 export interface BatchChunk {
   /** The UUID message as it came, to be sent back as it came. */
   readonly correlation: Buffer
+  /** The UUID that it says, in whichever form; undefined when it is none. */
+  readonly correlationId: string | undefined
   readonly options: BatchOptions | undefined
   readonly messages: readonly BatchMessage[]
   readonly isFinal: boolean
@@ -15,6 +17,7 @@ export interface BatchChunk {
 
 export interface BatchOptions {
   readonly stream: Buffer | undefined
+  /** Undefined when it is missing or no revision. */
   readonly expected: Expected | undefined
   /** Milliseconds since the Unix epoch. */
   readonly deadline: number | undefined
@@ -36,17 +39,20 @@ const EMPTY: Buffer = Buffer.alloc(0)
 export function readBatchAppendReq(buffer: Buffer): BatchChunk {
   const reader = new Reader(buffer)
   let correlation = EMPTY
+  let correlationId: string | undefined
   let options: BatchOptions | undefined
   let isFinal = false
   const messages: BatchMessage[] = []
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) correlation = reader.bytes()
-    else if (field === 2) options = readBatchOptions(reader.message())
+    if (field === 1) {
+      correlation = reader.bytes()
+      correlationId = readUuid(new Reader(correlation))
+    } else if (field === 2) options = readBatchOptions(reader.message())
     else if (field === 3) messages.push(readBatchMessage(reader.message()))
     else if (field === 4) isFinal = reader.bool()
     else reader.skip()
   }
-  return { correlation, options, messages, isFinal }
+  return { correlation, correlationId, options, messages, isFinal }
 }
 
 function readBatchOptions(reader: Reader): BatchOptions {
@@ -56,13 +62,17 @@ function readBatchOptions(reader: Reader): BatchOptions {
   let timeout: number | undefined
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) stream = readStreamName(reader.message())
-    else if (field === 2) expected = reader.uint64()
+    else if (field === 2) expected = toExpected(reader.uint64())
     else if (field === 3) expected = emptied(reader, NoStream)
     else if (field === 4) expected = emptied(reader, Any)
     else if (field === 5) expected = emptied(reader, StreamExists)
-    else if (field === 6) deadline = readMilliseconds(reader.message())
-    else if (field === 7) timeout = readMilliseconds(reader.message())
-    else reader.skip()
+    else if (field === 6) {
+      deadline = readMilliseconds(reader.message())
+      timeout = undefined
+    } else if (field === 7) {
+      timeout = readMilliseconds(reader.message())
+      deadline = undefined
+    } else reader.skip()
   }
   return { stream, expected, deadline, timeout }
 }

@@ -6,6 +6,12 @@ export const StreamExists = -4n
 /** A revision, or one of {@link Any}, {@link NoStream}, {@link StreamExists}. */
 export type Expected = bigint
 
+/** The expectation that a revision of the protocol stands for; 2^64−1 is no stream. Undefined: there is no such revision. */
+export function toExpected(revision: bigint): Expected | undefined {
+  if (revision === 2n ** 64n - 1n) return NoStream
+  return revision < 2n ** 63n ? revision : undefined
+}
+
 /** The revision of a tombstone: 2^63−1 on the wire, 2^63 as a JavaScript number. */
 export const TOMBSTONE = 2 ** 63
 

@@ -19,7 +19,9 @@ export class EventWriter {
   write(event: LogEvent, form: UuidForm, resolveLinks: boolean): Buffer {
     const target = resolveLinks && event.type === LINK ? linkTarget(event) : undefined
     if (target === undefined) return writeReadEvent(event, undefined, form)
-    return writeReadEvent(this.#streams.readableAt(target.stream, target.revision, nowMicros()), event, form)
+    const { stream, revision } = target
+    const readable = stream === '' ? undefined : this.#streams.readableAt(stream, revision, nowMicros())
+    return writeReadEvent(readable, event, form)
   }
 
   /** The same for an event that several subscribers may get. */
@@ -33,9 +35,14 @@ export class EventWriter {
   }
 }
 
-/** `<revision>@<stream>`; what reads otherwise is no link but an ordinary event. */
-function linkTarget(link: LogEvent): { stream: string; revision: number } | undefined {
-  const match = /^\s*([+-]?\d+)\s*@(.*)$/s.exec(link.data.toString('utf8'))
-  const [, revision, stream] = match ?? []
-  return revision === undefined || stream === undefined ? undefined : { stream, revision: Number(revision) }
+/**
+ * `<revision>@<stream>`, where −1 stands for the last event. What does not begin with a number is no link but an ordinary
+ * event; a number alone is a link to nothing.
+ */
+function linkTarget(link: LogEvent): { stream: string; revision: number | 'last' } | undefined {
+  const [, number, stream = ''] = /^([^@]*)@?(.*)$/s.exec(link.data.toString('utf8')) ?? []
+  if (number === undefined || !/^[\t-\r ]*[+-]?\d+[\t-\r ]*$/.test(number)) return undefined
+  const revision = BigInt(number.trim())
+  if (revision !== BigInt.asIntN(64, revision)) return undefined
+  return { stream, revision: revision === -1n ? 'last' : Number(revision) }
 }

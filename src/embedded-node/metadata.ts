@@ -34,10 +34,11 @@ export function parseMetadata(json: Uint8Array): StreamMetadata {
   const read: { maxCount?: number; maxAge?: number; truncateBefore?: number } = {}
   for (const [key, text] of members) {
     if (key === '$acl' && !isAcl(text)) return NO_METADATA
+    if (key === '$tmp' && text !== 'true' && text !== 'false') return NO_METADATA
     if (key !== '$maxCount' && key !== '$maxAge' && key !== '$tb' && key !== '$cacheControl') continue
     const value = integer(text)
     if (value === undefined) return NO_METADATA
-    if ((key === '$maxAge' || key === '$cacheControl') && value > MAX_SECONDS) return NO_METADATA
+    if ((key === '$maxAge' || key === '$cacheControl') && !isTimeSpan(value)) return NO_METADATA
     if (key === '$maxCount') assign(read, 'maxCount', value > 0n ? value : undefined)
     if (key === '$maxAge') assign(read, 'maxAge', value > 0n ? value : undefined)
     if (key === '$tb') assign(read, 'truncateBefore', value >= 0n ? value : undefined)
@@ -85,6 +86,8 @@ function integer(text: string): bigint | undefined {
   const value = BigInt(text)
   return value > MAX_INT64 || value < -MAX_INT64 - 1n ? undefined : value
 }
+
+const isTimeSpan = (seconds: bigint): boolean => seconds <= MAX_SECONDS && seconds >= -MAX_SECONDS
 
 function isAcl(text: string): boolean {
   const acl: unknown = JSON.parse(text)

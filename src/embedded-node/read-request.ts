@@ -50,55 +50,74 @@ const DEFAULT_WINDOW = 32
 const MAX_INT64 = 2n ** 63n - 1n
 const MAX_UINT64 = 2n ** 64n - 1n
 
-/** @throws Failure for combinations of options that EventStoreDB refuses */
+/** @throws Failure for what EventStoreDB refuses, with its code and words */
 export function parseReadRequest(request: streams.ReadReq): ReadRequest {
   const options = request.getOptions()
-  if (options === undefined) throw badArgument('options are missing')
+  if (options === undefined) throw handlerThrew()
   const common: Common = { resolveLinks: options.getResolveLinks(), form: uuidForm(options) }
-  const backwards = options.getReadDirection() === BACKWARDS
-  const subscription = options.hasSubscription()
-  if (!subscription && !options.hasCount()) throw badArgument('Neither count nor subscription is set')
-  if (subscription && backwards) throw badArgument('A subscription reads forwards')
-  if (!options.hasFilter() && !options.hasNoFilter()) throw badArgument('Neither filter nor no_filter is set')
-  const count = subscription ? 0 : toSafe(BigInt(options.getCount()))
+  const { isSubscription, hasFilter, backwards } = checkCombination(options)
+  const count = isSubscription ? 0 : toSafe(BigInt(options.getCount()))
   const streamOptions = options.getStream()
   if (streamOptions !== undefined) {
-    if (options.hasFilter()) throw badArgument('A filter is for reads of $all only')
     const stream = Buffer.from(streamOptions.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString('utf8')
     if (stream === '' || stream === '$$') throw handlerThrew()
-    const from = streamStart(streamOptions)
-    if (subscription) return { kind: 'stream-subscription', stream, from, ...common }
+    // A subscription starts behind its revision, so there has to be one.
+    const from = streamStart(streamOptions, isSubscription ? MAX_INT64 - 1n : MAX_INT64)
+    if (isSubscription) return { kind: 'stream-subscription', stream, from, ...common }
     return { kind: 'stream', stream, from: from === 'start' ? 0 : from, backwards, count, ...common }
   }
-  const all = options.getAll()
-  if (all === undefined) throw badArgument('Neither stream nor all is set')
-  const from = allStart(all)
-  const filterOptions = options.getFilter()
+  const from = allStart(options.getAll())
+  const filterOptions = hasFilter ? options.getFilter() : undefined
   const filter = filterOptions === undefined ? undefined : parseFilter(filterOptions)
-  if (!subscription) return { kind: 'all', from, backwards, count, filter, ...common }
-  const checkpointInterval = filterOptions === undefined ? 0 : parseInterval(filterOptions)
-  return { kind: 'all-subscription', from, filter, checkpointInterval, ...common }
+  const window = filterOptions === undefined ? 0 : parseWindow(filterOptions)
+  if (!isSubscription) return { kind: 'all', from, backwards, count, filter, ...common }
+  const multiplier = filterOptions?.getCheckpointintervalmultiplier()
+  if (multiplier === 0) throw handlerThrew()
+  return { kind: 'all-subscription', from, filter, checkpointInterval: window * (multiplier ?? 0), ...common }
+}
+
+/** Streams are read without a filter; a subscription reads forwards. */
+function checkCombination(options: Options): { isSubscription: boolean; hasFilter: boolean; backwards: boolean } {
+  const target = options.hasStream() ? 'Stream' : options.hasAll() ? 'All' : undefined
+  if (target === undefined) {
+    throw badArgument("'None' is not a valid EventStore.Client.Streams.ReadReq+Types+Options+StreamOptionOneofCase")
+  }
+  const isSubscription = options.hasSubscription()
+  const amount = isSubscription ? 'Subscription' : options.hasCount() ? 'Count' : 'None'
+  const backwards = options.getReadDirection() === BACKWARDS
+  const hasFilter = options.hasFilter()
+  const filter = hasFilter ? 'Filter' : options.hasNoFilter() ? 'NoFilter' : 'None'
+  const isPossible =
+    amount !== 'None' &&
+    filter !== 'None' &&
+    !(isSubscription && backwards) &&
+    !(target === 'Stream' && filter === 'Filter')
+  if (!isPossible) {
+    const direction = backwards ? 'Backwards' : 'Forwards'
+    throw badArgument(`The combination of (${target}, ${amount}, ${direction}, ${filter}) is invalid.`)
+  }
+  return { isSubscription, hasFilter, backwards }
 }
 
 function uuidForm(options: Options): UuidForm {
-  return options.getUuidOption()?.hasStructured() === true ? 'structured' : 'string'
+  return options.getUuidOption()?.hasString() === true ? 'string' : 'structured'
 }
 
-function streamStart(options: streams.ReadReq.Options.StreamOptions): From {
+function streamStart(options: streams.ReadReq.Options.StreamOptions, last: bigint): From {
   if (options.hasStart()) return 'start'
   if (options.hasEnd()) return 'end'
-  if (!options.hasRevision()) throw badArgument('None of revision, start and end is set')
+  if (!options.hasRevision()) throw handlerThrew()
   const revision = BigInt(options.getRevision())
   if (revision === MAX_UINT64) return 'end'
-  if (revision > MAX_INT64) throw handlerThrew()
+  if (revision > last) throw handlerThrew()
   return toSafe(revision)
 }
 
-function allStart(options: streams.ReadReq.Options.AllOptions): From {
-  if (options.hasStart()) return 'start'
-  if (options.hasEnd()) return 'end'
-  const position = options.getPosition()
-  if (position === undefined) throw badArgument('None of position, start and end is set')
+function allStart(options: streams.ReadReq.Options.AllOptions | undefined): From {
+  if (options?.hasStart() === true) return 'start'
+  if (options?.hasEnd() === true) return 'end'
+  const position = options?.getPosition()
+  if (position === undefined) throw handlerThrew()
   const commit = BigInt(position.getCommitPosition())
   const prepare = BigInt(position.getPreparePosition())
   if (commit === MAX_UINT64 && prepare === MAX_UINT64) return 'end'
@@ -118,12 +137,14 @@ function parseFilter(options: streams.ReadReq.Options.FilterOptions): CompiledFi
   }
 }
 
-function parseInterval(options: streams.ReadReq.Options.FilterOptions): number {
-  const multiplier = options.getCheckpointintervalmultiplier()
-  if (multiplier === 0) throw badArgument('checkpointIntervalMultiplier must be 1 or more')
-  const window = options.hasMax() ? options.getMax() : DEFAULT_WINDOW
-  if (window === 0) throw badArgument('The window (max) of a filter must be 1 or more')
-  return multiplier * window
+function parseWindow(options: streams.ReadReq.Options.FilterOptions): number {
+  if (options.hasCount()) return DEFAULT_WINDOW
+  if (!options.hasMax()) {
+    const type = 'EventStore.Client.Streams.ReadReq+Types+Options+Types+FilterOptions+WindowOneofCase'
+    throw badArgument(`'None' is not a valid ${type}`)
+  }
+  if (options.getMax() === 0) throw badArgument('The window (max) of a filter must be 1 or more')
+  return options.getMax()
 }
 
 /** Numbers beyond 2^53−1 are beyond every revision, position and count there is. */

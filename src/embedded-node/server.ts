@@ -16,6 +16,7 @@ import type { Statistics } from './statistics.ts'
 import { Streams } from './stream-state.ts'
 import { Batched, StreamsCalls, streamsService } from './streams.ts'
 import { nowMicros } from './time.ts'
+import { uuidToHalves } from './uuid.ts'
 
 /** The version whose behaviour this server has. */
 const SERVER_VERSION = '23.10.6'
@@ -122,7 +123,11 @@ const getSupportedMethods: Unary<shared.Empty, features.SupportedMethods> = (_ca
 }
 
 function gossipAbout(bound: { readonly port: number }): Unary<shared.Empty, gossip.ClusterInfo> {
-  const instance = new shared.UUID().setString(randomUUID())
+  const { most, least } = uuidToHalves(randomUUID())
+  const halves = new shared.UUID.Structured()
+    .setMostSignificantBits(String(most))
+    .setLeastSignificantBits(String(least))
+  const instance = new shared.UUID().setStructured(halves)
   return (_call, answer) => {
     const member = new gossip.MemberInfo()
       .setInstanceId(instance)

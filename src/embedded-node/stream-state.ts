@@ -62,8 +62,9 @@ export class Streams {
   }
 
   /** The event at a revision, if it can be read: not deleted, not hidden by metadata. */
-  readableAt(stream: string, revision: number, nowMicros: number): LogEvent | undefined {
-    if (revision < 0 || this.isTombstoned(stream) || this.isMissing(stream)) return undefined
+  readableAt(stream: string, at: number | 'last', nowMicros: number): LogEvent | undefined {
+    if (this.isTombstoned(stream) || this.isMissing(stream)) return undefined
+    const revision = at === 'last' ? this.last(stream) : at
     const { from, since } = this.readable(stream, nowMicros)
     if (revision < from) return undefined
     const event = this.#log.at(stream, revision)

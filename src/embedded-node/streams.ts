@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import * as grpc from '@grpc/grpc-js'
@@ -94,7 +95,10 @@ export class StreamsCalls {
         finish(toStatus(error))
       }
     })
-    call.on('end', () => {
+    call.on('end', async () => {
+      // Node's HTTP/2 half-closes a call that it cancels; the cancellation comes right behind, and is waited for a little.
+      await nextTurn()
+      await nextTurn()
       if (!isOver) respond(append.commit(this.#committer), finish)
     })
   }
@@ -126,8 +130,13 @@ export class StreamsCalls {
     const shutDown = (): void => close(() => call.emit('error', shuttingDown().status))
     this.#closers.add(shutDown)
     call.on('data', (chunk: BatchChunk) => {
-      batch.accept(chunk)
-      if (batch.isFull) call.pause()
+      if (isOver) return
+      try {
+        batch.accept(chunk)
+        if (batch.isFull) call.pause()
+      } catch (error) {
+        close(() => call.emit('error', toStatus(error)))
+      }
     })
     call.on('drain', () => {
       if (!batch.isFull) call.resume()

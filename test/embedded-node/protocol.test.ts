@@ -163,7 +163,6 @@ describe('a read', () => {
     ['with neither a count nor a subscription', () => new streams.ReadReq.Options().setAll(all())],
     ['that subscribes backwards', () => subscribing().setAll(all()).setReadDirection(1)],
     ['with a regex that does not compile', () => filtered('(?<')],
-    ['with an interval of 0', () => filtered('x', 0)],
   ]
 
   function subscribing(): streams.ReadReq.Options {

@@ -9,7 +9,7 @@ import {
   writeBatchAppendError,
   writeBatchAppendSuccess,
 } from '../../src/embedded-node/batch-messages.ts'
-import { Any, NoStream, StreamExists, TOMBSTONE } from '../../src/embedded-node/decide.ts'
+import { Any, NoStream, StreamExists, toExpected, TOMBSTONE } from '../../src/embedded-node/decide.ts'
 import { writeReadEvent } from '../../src/embedded-node/event-message.ts'
 import type { LogEvent } from '../../src/embedded-node/log.ts'
 import { MalformedMessage } from '../../src/embedded-node/wire.ts'
@@ -139,9 +139,10 @@ describe('a BatchAppendReq', () => {
           .setProposedMessagesList(messages.map(messageOf))
         expect(readBatchAppendReq(Buffer.from(request.serializeBinary()))).toEqual({
           correlation: id,
+          correlationId: shared.UUID.deserializeBinary(id).getString(),
           options: {
             stream,
-            expected,
+            expected: expected < 0n ? expected : toExpected(expected),
             deadline: deadline === undefined ? undefined : deadline * 1000,
             timeout: undefined,
           },
