@@ -44,6 +44,8 @@ export class StreamSource implements Source {
     const { stream, form, resolveLinks } = this.#request
     if (!this.#wasLive && streams.isTombstoned(stream)) throw streamDeleted(stream)
     if (!this.#wasLive && streams.isMissing(stream)) return { frames: [], state: 'absent' }
+    // From the end of a stream that was tombstoned before: nothing comes, not even an error.
+    if (this.#cursor === TOMBSTONE) return { frames: [], state: 'end' }
     const readable = this.#wasLive ? { from: 0, since: 0 } : streams.readable(stream, nowMicros())
     const page = log.streamForwards(stream, Math.max(this.#cursor + 1, readable.from), STRETCH_EVENTS)
     this.#cursor = page.events.at(-1)?.revision ?? this.#cursor
