@@ -39,12 +39,19 @@ import { THEN } from './operations.ts'
 
 /**
  * Sends the operations of a recorded scenario to the event store behind `client`, under names of its own, and returns
- * their outcomes in the words of the recording.
+ * their outcomes in the words of the recording. `before` is awaited before every step.
  */
-export async function replay(client: EventStoreDBClient, scenario: Scenario): Promise<Json[]> {
+export async function replay(
+  client: EventStoreDBClient,
+  scenario: Scenario,
+  before: (step: number) => Promise<void> = async () => {},
+): Promise<Json[]> {
   const run = new Replay(client)
   const outcomes: unknown[] = []
-  for (const { op, outcome } of scenario.steps) outcomes.push(await run.execute(op, outcome))
+  for (const [step, { op, outcome }] of scenario.steps.entries()) {
+    await before(step)
+    outcomes.push(await run.execute(op, outcome))
+  }
   return outcomes.map((outcome) => ranked(outcome, positionsIn(outcomes)))
 }
 
