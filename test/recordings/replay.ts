@@ -39,18 +39,19 @@ import { THEN } from './operations.ts'
 
 /**
  * Sends the operations of a recorded scenario to the event store behind `client`, under names of its own, and returns
- * their outcomes in the words of the recording. `before` is awaited before every step.
+ * their outcomes in the words of the recording. `before` is awaited before every step. Where the scenario is recorded
+ * `anew`, its outcomes do not tell how long to wait.
  */
 export async function replay(
   client: EventStoreDBClient,
   scenario: Scenario,
-  before: (step: number) => Promise<void> = async () => {},
+  { before, anew = false }: { before?: (step: number) => Promise<void>; anew?: boolean } = {},
 ): Promise<Json[]> {
   const run = new Replay(client)
   const outcomes: unknown[] = []
   for (const [step, { op, outcome }] of scenario.steps.entries()) {
-    await before(step)
-    outcomes.push(await run.execute(op, outcome))
+    await before?.(step)
+    outcomes.push(await run.execute(op, anew ? undefined : outcome))
   }
   return outcomes.map((outcome) => ranked(outcome, positionsIn(outcomes)))
 }
@@ -97,7 +98,7 @@ class Replay {
       if (op.op === 'append') return await this.#append(op)
       if (op.op === 'read') return await this.#read(op)
       if (op.op === 'readAll') return await this.#readAll(op)
-      if (op.op === 'subscribe') return await this.#subscribe(op, awaited.parse(recorded))
+      if (op.op === 'subscribe') return await this.#subscribe(op, awaited.optional().parse(recorded))
       if (op.op === 'sleep') {
         await sleep(op.ms)
         return {}
@@ -158,7 +159,8 @@ class Replay {
     return { events }
   }
 
-  async #subscribe({ stream, from, links, filter, then }: Subscribe, recorded: Awaited): Promise<unknown> {
+  async #subscribe(op: Subscribe, recorded: Awaited | undefined): Promise<unknown> {
+    const { stream, from, links, filter, then } = op
     const seen = {
       confirmed: false,
       caughtUp: false,
@@ -211,22 +213,32 @@ class Replay {
     })
     const calm = async (complete: () => boolean): Promise<void> => {
       const deadline = Date.now() + DEADLINE_MS
-      while (Date.now() < deadline && !(complete() && Date.now() - lastChange > QUIET_MS)) await sleep(10)
+      const quiet = recorded === undefined ? 3 * op.quiet : QUIET_MS
+      while (Date.now() < deadline && !(complete() && Date.now() - lastChange > quiet)) await sleep(10)
     }
     lastChange = Date.now()
-    await calm(() => events.length >= recorded.events.length && seen.confirmed === recorded.confirmed)
+    await calm(() => {
+      return (
+        recorded === undefined || (events.length >= recorded.events.length && seen.confirmed === recorded.confirmed)
+      )
+    })
     const before = events.length
     const outcomes: unknown[] = []
     for (const op of then) outcomes.push(await this.execute(op))
     lastChange = Date.now()
-    const total = recorded.events.length + recorded.live.length
-    const failed = recorded.error !== null
-    await calm(() => events.length >= total && seen.caughtUp === recorded.caughtUp && (error !== null) === failed)
+    await calm(() => {
+      if (recorded === undefined) return true
+      const total = recorded.events.length + recorded.live.length
+      const failed = recorded.error !== null
+      return events.length >= total && seen.caughtUp === recorded.caughtUp && (error !== null) === failed
+    })
     if (error === null) {
       await subscription.unsubscribe()
       await Promise.race([over, sleep(2_000)])
     }
-    return { ...seen, error, events: events.slice(0, before), live: events.slice(before), [THEN]: outcomes }
+    const { confirmed, caughtUp, caughtUpTimes, ended, checkpointsRise, checkpoints } = seen
+    const delivered = { events: events.slice(0, before), live: events.slice(before), [THEN]: outcomes }
+    return { confirmed, caughtUp, caughtUpTimes, error, ended, ...delivered, checkpointsRise, checkpoints }
   }
 
   #filter(filter: Filter, checkpointReached: (subscription: unknown, position: Position) => void): ClientFilter {
