@@ -19,9 +19,7 @@ export class EventWriter {
   write(event: LogEvent, form: UuidForm, resolveLinks: boolean): Buffer {
     const target = resolveLinks && event.type === LINK ? linkTarget(event) : undefined
     if (target === undefined) return writeReadEvent(event, undefined, form)
-    const { stream, revision } = target
-    const readable = stream === '' ? undefined : this.#streams.readableAt(stream, revision, nowMicros())
-    return writeReadEvent(readable, event, form)
+    return writeReadEvent(this.#streams.readableAt(target.stream, target.revision, nowMicros()), event, form)
   }
 
   /** The same for an event that several subscribers may get. */
