@@ -24,9 +24,15 @@ export const appendSize = (type: string, metadata: Uint8Array, data: Uint8Array)
 
 /** The Append call: options first, then events; nothing is written before the client has sent them all. */
 export class ClassicAppend {
+  readonly #check: (stream: string) => void
   #options: { stream: string; expected: Expected } | undefined
   readonly #events: ProposedEvent[] = []
   #size = 0
+
+  /** `check` is called with the stream before events are taken; it throws where the caller may not write to it. */
+  constructor(check: (stream: string) => void) {
+    this.#check = check
+  }
 
   /** @throws Failure */
   accept(request: streams.AppendReq): void {
@@ -36,6 +42,7 @@ export class ClassicAppend {
       if (options === undefined) throw handlerThrew()
       const expected = expectedRevision('AppendReq', options)
       this.#options = { stream: streamName(options.getStreamIdentifier()), expected }
+      this.#check(this.#options.stream)
     } else if (message === undefined) {
       throw handlerThrew()
     } else {
@@ -65,16 +72,24 @@ export class ClassicAppend {
 }
 
 /** The Delete call: the stream can be written to again. @throws Failure */
-export async function deleteStream(committer: Committer, request: streams.DeleteReq): Promise<streams.DeleteResp> {
-  const position = await end(committer, 'delete', 'DeleteReq', request.getOptions())
+export async function deleteStream(
+  committer: Committer,
+  request: streams.DeleteReq,
+  check: (stream: string) => void,
+): Promise<streams.DeleteResp> {
+  const position = await end(committer, 'delete', 'DeleteReq', request.getOptions(), check)
   const response = new streams.DeleteResp()
   if (position === undefined) return response.setNoPosition(new shared.Empty())
   return response.setPosition(at(new streams.DeleteResp.Position(), position))
 }
 
 /** The Tombstone call: the stream ends for ever. @throws Failure */
-export async function tombstone(committer: Committer, request: streams.TombstoneReq): Promise<streams.TombstoneResp> {
-  const position = await end(committer, 'tombstone', 'TombstoneReq', request.getOptions())
+export async function tombstone(
+  committer: Committer,
+  request: streams.TombstoneReq,
+  check: (stream: string) => void,
+): Promise<streams.TombstoneResp> {
+  const position = await end(committer, 'tombstone', 'TombstoneReq', request.getOptions(), check)
   const response = new streams.TombstoneResp()
   if (position === undefined) return response.setNoPosition(new shared.Empty())
   return response.setPosition(at(new streams.TombstoneResp.Position(), position))
@@ -85,10 +100,12 @@ async function end(
   kind: 'delete' | 'tombstone',
   requestName: string,
   options: streams.DeleteReq.Options | streams.TombstoneReq.Options | undefined,
+  check: (stream: string) => void,
 ): Promise<number | undefined> {
   if (options === undefined) throw handlerThrew()
   const expected = expectedRevision(requestName, options)
   const stream = streamName(options.getStreamIdentifier())
+  check(stream)
   const result = await write(committer, { kind, stream, expected, events: [] })
   return succeeded(result, stream, expected).position
 }

@@ -38,13 +38,15 @@ interface Pending {
  */
 export class BatchAppend {
   readonly #committer: Committer
+  readonly #mayWrite: (stream: string) => boolean
   readonly #respond: (response: Buffer) => void
   readonly #pending = new Map<string, Pending>()
   #outstanding = 0
   #outstandingBytes = 0
 
-  constructor(committer: Committer, respond: (response: Buffer) => void) {
+  constructor(committer: Committer, mayWrite: (stream: string) => boolean, respond: (response: Buffer) => void) {
     this.#committer = committer
+    this.#mayWrite = mayWrite
     this.#respond = respond
   }
 
@@ -86,6 +88,7 @@ export class BatchAppend {
     const streamName = options.stream ?? Buffer.alloc(0)
     const stream = streamName.toString('utf8')
     const refuse = (problem: Problem): undefined => this.#refuse(correlation, options, problem)
+    if (!this.#mayWrite(stream)) return refuse(ACCESS_DENIED)
     if (stream === '' || stream === '$$') return refuse(badRequest('The stream name is missing or not valid'))
     if (timeLeft(options) <= 0) return refuse(TIMEOUT)
     if (options.expected === undefined)
@@ -148,6 +151,13 @@ const TIMEOUT: Problem = {
   message: 'Timeout',
   detailType: 'event_store.client.Timeout',
   detail: new shared.Timeout().serializeBinary(),
+}
+
+const ACCESS_DENIED: Problem = {
+  code: status.PERMISSION_DENIED,
+  message: 'AccessDenied',
+  detailType: 'event_store.client.AccessDenied',
+  detail: new shared.AccessDenied().serializeBinary(),
 }
 
 const TOO_LARGE: Problem = {

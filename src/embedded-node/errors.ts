@@ -39,13 +39,30 @@ export class CorruptLog extends Error {
   }
 }
 
-/** Another program listens on 127.0.0.1:`port`. */
+/** Another program listens on `host`:`port`. */
 export class PortInUse extends Error {
   override readonly name = 'PortInUse'
   readonly port: number
+  readonly host: string
 
-  constructor(port: number) {
-    super(`Port ${port} of 127.0.0.1 is in use by another program`)
+  constructor(port: number, host = '127.0.0.1') {
+    super(`Port ${port} of ${host} is in use by another program`)
     this.port = port
+    this.host = host
+  }
+}
+
+/** The host is none of this machine's, or the port is none that this user may open. */
+export class CannotListenOn extends Error {
+  override readonly name = 'CannotListenOn'
+  readonly host: string
+  readonly port: number
+  readonly reason: string
+
+  constructor(host: string, port: number, reason: string) {
+    super(`It is not possible to listen on port ${port} of ${host}: ${reason}`)
+    this.host = host
+    this.port = port
+    this.reason = reason
   }
 }

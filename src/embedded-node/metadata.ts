@@ -1,3 +1,4 @@
+import { type Acl, parseAcl } from './acl.ts'
 import { TOMBSTONE } from './decide.ts'
 
 /** The parts of a stream's metadata that the server acts on. */
@@ -8,6 +9,8 @@ export interface StreamMetadata {
   readonly maxAge?: number
   /** Only events from this revision on are readable; {@link TOMBSTONE}: the stream is soft-deleted. */
   readonly truncateBefore?: number
+  /** Who may do what, on a node with users. */
+  readonly acl?: Acl
 }
 
 export const NO_METADATA: StreamMetadata = {}
@@ -31,9 +34,13 @@ export const SOFT_DELETE_BODY = Buffer.from('{"$tb":9223372036854775807}')
 export function parseMetadata(json: Uint8Array): StreamMetadata {
   const members = topLevelMembers(Buffer.from(json).toString('utf8'))
   if (members === undefined) return NO_METADATA
-  const read: { maxCount?: number; maxAge?: number; truncateBefore?: number } = {}
+  const read: { maxCount?: number; maxAge?: number; truncateBefore?: number; acl?: Acl } = {}
   for (const [key, text] of members) {
-    if (key === '$acl' && !isAcl(text)) return NO_METADATA
+    if (key === '$acl') {
+      const acl = parseAcl(JSON.parse(text))
+      if (acl === undefined) return NO_METADATA
+      read.acl = acl
+    }
     if (key === '$tmp' && text !== 'true' && text !== 'false') return NO_METADATA
     if (key !== '$maxCount' && key !== '$maxAge' && key !== '$tb' && key !== '$cacheControl') continue
     const value = integer(text)
@@ -73,7 +80,6 @@ export function oldestReadable(metadata: StreamMetadata, nowMicros: number): num
 const MAX_INT64 = 2n ** 63n - 1n
 /** .NET's TimeSpan ends here. */
 const MAX_SECONDS = 922_337_203_685n
-const ACL_KEYS = new Set(['$r', '$w', '$d', '$mr', '$mw'])
 
 function assign<K extends string>(target: Partial<Record<K, number>>, key: K, value: bigint | undefined): void {
   if (value === undefined) delete target[key]
@@ -88,16 +94,6 @@ function integer(text: string): bigint | undefined {
 }
 
 const isTimeSpan = (seconds: bigint): boolean => seconds <= MAX_SECONDS && seconds >= -MAX_SECONDS
-
-function isAcl(text: string): boolean {
-  const acl: unknown = JSON.parse(text)
-  if (typeof acl !== 'object' || acl === null || Array.isArray(acl)) return false
-  return Object.entries(acl).every(
-    ([key, roles]) =>
-      ACL_KEYS.has(key) &&
-      (typeof roles === 'string' || (Array.isArray(roles) && roles.every((role) => typeof role === 'string'))),
-  )
-}
 
 /**
  * The members of a JSON object with their values as they are written: `$tb` of a soft-deleted stream, 2^63−1, is no

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { endPoint, readSecurity, type SecurityOptions } from './security.ts'
 import type { Statistics } from './statistics.ts'
 import { unpackError, type WorkerInput, type WorkerMessage, type WorkerRequest } from './worker-messages.ts'
 
@@ -17,20 +18,27 @@ export interface EmbeddedNode {
   close(): Promise<void>
 }
 
+export interface NodeOptions extends SecurityOptions {
+  /** Folder of the log `eventstore.sqlite`; made where it is missing. */
+  readonly dataDir: string
+  /** 0 picks a free port. */
+  readonly port: number
+  /** Told what goes wrong by the node's own fault, such as a full disk: once until it is over. Default: a line on stderr. */
+  readonly onFault?: ((reason: string) => void) | undefined
+  /** Told at the start of files with secrets that other users of the machine can read. Default: a line on stderr. */
+  readonly onWarning?: ((warning: string) => void) | undefined
+}
+
 /**
- * Starts a single-node EventStoreDB on 127.0.0.1, in a thread of its own. Its log is `<dataDir>/eventstore.sqlite`;
- * the folder is created where it is missing. Port 0 picks a free port. `onFault` is told what goes wrong by the node's
- * own fault, such as a full disk: once until it is over. Without it, that is a line on stderr.
+ * Starts a single-node EventStoreDB, in a thread of its own. Without `host` it listens on 127.0.0.1; without `users` its
+ * callers may do everything. The files of `tls` and `users` are read once, before the log is opened.
  *
- * @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse
+ * @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse, CannotListenOn, and those of {@link readSecurity}
  */
-export async function startNode(options: {
-  dataDir: string
-  port: number
-  onFault?: (reason: string) => void
-}): Promise<EmbeddedNode> {
-  const { onFault = printFault } = options
-  const input: WorkerInput = { dataDir: options.dataDir, port: options.port }
+export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
+  const { dataDir, port: wanted, onFault = printLine, onWarning = printLine } = options
+  const security = readSecurity(options, onWarning)
+  const input: WorkerInput = { dataDir, port: wanted, security }
   // Without flags of this process such as --input-type or a loader: the worker is plain compiled JavaScript.
   const settings = { workerData: input, name: 'eventstore', execArgv: [] }
   const worker = new Worker(new URL('./worker.js', import.meta.url), settings)
@@ -73,9 +81,9 @@ export async function startNode(options: {
     closing ??= exited
     return closing
   }
-  return { address: `127.0.0.1:${port}`, port, failed, statistics, close }
+  return { address: endPoint(security.host, port), port, failed, statistics, close }
 }
 
-function printFault(reason: string): void {
-  process.stderr.write(`eventstore: ${reason}\n`)
+function printLine(text: string): void {
+  process.stderr.write(`eventstore: ${text}\n`)
 }

@@ -5,18 +5,22 @@ import { ServerFeaturesService } from '@eventstore/db-client/generated/serverfea
 import features from '@eventstore/db-client/generated/serverfeatures_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import * as grpc from '@grpc/grpc-js'
+import { Access } from './access.ts'
 import { removeAddressFile, writeAddressFile } from './address.ts'
+import { Authentication } from './authentication.ts'
 import { Committer } from './commit.ts'
-import { PortInUse } from './errors.ts'
+import { CannotListenOn, PortInUse } from './errors.ts'
 import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
 import { Log } from './log.ts'
 import { RecentIds } from './recent-ids.ts'
+import { endPoint, type Security } from './security.ts'
 import type { Statistics } from './statistics.ts'
 import { Streams } from './stream-state.ts'
 import { Batched, StreamsCalls, streamsService } from './streams.ts'
 import { nowMicros } from './time.ts'
 import { uuidToHalves } from './uuid.ts'
+import type { WorkerInput } from './worker-messages.ts'
 
 /** The version whose behaviour this server has. */
 const SERVER_VERSION = '23.10.6'
@@ -41,8 +45,8 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-/** Opens the log and serves it on 127.0.0.1. @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse */
-export async function serve({ dataDir, port }: { dataDir: string; port: number }): Promise<RunningServer> {
+/** Opens the log and serves it. @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse, CannotListenOn */
+export async function serve({ dataDir, port, security }: WorkerInput): Promise<RunningServer> {
   const log = new Log(dataDir)
   try {
     // The lock is ours: what the file says is of a node that died.
@@ -51,14 +55,16 @@ export async function serve({ dataDir, port }: { dataDir: string; port: number }
     const streams = new Streams(log)
     const feed = new LiveFeed()
     const committer = new Committer(log, streams, new RecentIds(log), (events) => feed.publish(events))
-    const calls = new StreamsCalls({ log, streams, feed, writer: new EventWriter(streams) }, committer)
-    const server = new grpc.Server(OPTIONS)
+    const authentication = security.users && new Authentication(security.users)
+    const access = new Access(authentication && { streams, userOf: (call) => authentication.userOf(call) })
+    const calls = new StreamsCalls({ log, streams, feed, writer: new EventWriter(streams) }, committer, access)
+    const server = new grpc.Server(authentication ? withInterceptor(authentication.interceptor) : OPTIONS)
     const bound = { port }
     server.addService(streamsService, calls.handlers)
     server.addService(ServerFeaturesService, { getSupportedMethods })
-    server.addService(GossipService, { read: gossipAbout(bound) })
-    bound.port = await bind(server, port)
-    writeAddressFile(dataDir, `127.0.0.1:${bound.port}`)
+    server.addService(GossipService, { read: gossipAbout(bound, security) })
+    bound.port = await bind(server, port, security)
+    writeAddressFile(dataDir, endPoint(security.host, bound.port))
     const close = async (): Promise<void> => {
       removeAddressFile(dataDir)
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
@@ -85,17 +91,27 @@ function writeFirstEvent(log: Log): void {
 /** How long clients have to take note of the end of their calls. */
 const CLOSE_MS = 250
 
-async function bind(server: grpc.Server, port: number): Promise<number> {
+function withInterceptor(interceptor: grpc.ServerInterceptor): grpc.ServerOptions {
+  return { ...OPTIONS, interceptors: [...(OPTIONS.interceptors ?? []), interceptor] }
+}
+
+async function bind(server: grpc.Server, port: number, { host, tls }: Security): Promise<number> {
+  const credentials =
+    tls === undefined
+      ? grpc.ServerCredentials.createInsecure()
+      : grpc.ServerCredentials.createSsl(null, [
+          { cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) },
+        ])
   try {
     return await new Promise((resolve, reject) => {
-      const credentials = grpc.ServerCredentials.createInsecure()
-      server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
+      server.bindAsync(endPoint(host, port), credentials, (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       )
     })
   } catch (error) {
     server.forceShutdown()
-    throw error instanceof Error && error.message.includes('EADDRINUSE') ? new PortInUse(port) : error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw reason.includes('EADDRINUSE') ? new PortInUse(port, host) : new CannotListenOn(host, port, reason)
   }
 }
 
@@ -122,19 +138,24 @@ const getSupportedMethods: Unary<shared.Empty, features.SupportedMethods> = (_ca
   answer(null, response)
 }
 
-function gossipAbout(bound: { readonly port: number }): Unary<shared.Empty, gossip.ClusterInfo> {
+function gossipAbout(
+  bound: { readonly port: number },
+  { host, tls }: Security,
+): Unary<shared.Empty, gossip.ClusterInfo> {
   const { most, least } = uuidToHalves(randomUUID())
   const halves = new shared.UUID.Structured()
     .setMostSignificantBits(String(most))
     .setLeastSignificantBits(String(least))
   const instance = new shared.UUID().setStructured(halves)
-  return (_call, answer) => {
+  return (call, answer) => {
+    // A certificate is valid for names: the one that the client has used already is one that it can use again.
+    const asked = tls === undefined ? undefined : /^(.+):(\d+)$/.exec(call.getHost())
     const member = new gossip.MemberInfo()
       .setInstanceId(instance)
       .setTimeStamp(`${Date.now()}0000`)
       .setState(gossip.MemberInfo.VNodeState.LEADER)
       .setIsAlive(true)
-      .setHttpEndPoint(new gossip.EndPoint().setAddress('127.0.0.1').setPort(bound.port))
+      .setHttpEndPoint(new gossip.EndPoint().setAddress(asked?.[1] ?? host).setPort(Number(asked?.[2] ?? bound.port)))
     answer(null, new gossip.ClusterInfo().setMembersList([member]))
   }
 }

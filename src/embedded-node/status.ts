@@ -25,6 +25,9 @@ export const handlerThrew = (): Failure => new Failure(status.UNKNOWN, 'Exceptio
 
 export const shuttingDown = (): Failure => new Failure(status.UNAVAILABLE, 'The node is shutting down')
 
+export const accessDenied = (): Failure =>
+  new Failure(status.PERMISSION_DENIED, 'Access Denied', { exception: 'access-denied' })
+
 export function streamDeleted(stream: string): Failure {
   return new Failure(status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
     exception: 'stream-deleted',

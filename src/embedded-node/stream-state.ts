@@ -1,3 +1,4 @@
+import type { Acl } from './acl.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { type StreamState, TOMBSTONE } from './decide.ts'
 import type { Log, LogEvent } from './log.ts'
@@ -59,6 +60,11 @@ export class Streams {
   readable(stream: string, nowMicros: number): { from: number; since: number } {
     const { last, metadata } = this.#entry(stream)
     return { from: firstReadable(metadata, last), since: oldestReadable(metadata, nowMicros) }
+  }
+
+  /** What the metadata of the stream says of rights to it. */
+  acl(stream: string): Acl | undefined {
+    return this.#entry(stream).metadata.acl
   }
 
   /** The event at a revision, if it can be read: not deleted, not hidden by metadata. */

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import * as grpc from '@grpc/grpc-js'
+import type { Access } from './access.ts'
 import { ClassicAppend, deleteStream, tombstone } from './appends.ts'
 import { BatchAppend } from './batch-append.ts'
 import { type BatchChunk, readBatchAppendReq } from './batch-messages.ts'
@@ -43,12 +44,14 @@ function joined(frames: Frames): Buffer {
 export class StreamsCalls {
   readonly #store: Store
   readonly #committer: Committer
+  readonly #access: Access
   readonly #reads: Reads
   readonly #closers = new Set<() => void>()
 
-  constructor(store: Store, committer: Committer) {
+  constructor(store: Store, committer: Committer, access: Access) {
     this.#store = store
     this.#committer = committer
+    this.#access = access
     this.#reads = new Reads(store.log, store.streams, store.writer)
   }
 
@@ -60,11 +63,18 @@ export class StreamsCalls {
     batchAppend: (call: grpc.ServerDuplexStream<BatchChunk, Frames>) => this.#batchAppend(call),
     read: (call: grpc.ServerWritableStream<streams.ReadReq, Frames>) => this.#read(call),
     delete: (call: grpc.ServerUnaryCall<streams.DeleteReq, streams.DeleteResp>, answer: Answer<streams.DeleteResp>) =>
-      respond(deleteStream(this.#committer, call.request), answer),
+      respond(
+        deleteStream(this.#committer, call.request, (stream) => this.#access.check(call, 'delete', stream)),
+        answer,
+      ),
     tombstone: (
       call: grpc.ServerUnaryCall<streams.TombstoneReq, streams.TombstoneResp>,
       answer: Answer<streams.TombstoneResp>,
-    ) => respond(tombstone(this.#committer, call.request), answer),
+    ) =>
+      respond(
+        tombstone(this.#committer, call.request, (stream) => this.#access.check(call, 'delete', stream)),
+        answer,
+      ),
   }
 
   /** Ends every open call with UNAVAILABLE. */
@@ -76,7 +86,7 @@ export class StreamsCalls {
     call: grpc.ServerReadableStream<streams.AppendReq, streams.AppendResp>,
     answer: Answer<streams.AppendResp>,
   ): void {
-    const append = new ClassicAppend()
+    const append = new ClassicAppend((stream) => this.#access.check(call, 'write', stream))
     let isOver = false
     const finish: Answer<streams.AppendResp> = (error, response) => {
       if (isOver) return
@@ -116,7 +126,8 @@ export class StreamsCalls {
       // An end with status OK makes clients wait for ever for what is not answered: see that there is no such thing.
       if (call.readableEnded && batch.outstanding === 0) close(() => call.end())
     }
-    const batch = new BatchAppend(this.#committer, (response) => {
+    const mayWrite = (stream: string): boolean => this.#access.allows(call, 'write', stream)
+    const batch = new BatchAppend(this.#committer, mayWrite, (response) => {
       // Answers of one commit travel together.
       if (responses.push(response) === 1) queueMicrotask(flush)
     })
@@ -157,6 +168,7 @@ export class StreamsCalls {
     this.#closers.add(shutDown)
     const run = async (): Promise<void> => {
       const request = parseReadRequest(call.request)
+      this.#access.check(call, 'read', 'stream' in request ? request.stream : '$all')
       if (request.kind === 'stream') return this.#reads.stream(request, outbox)
       if (request.kind === 'all') return this.#reads.all(request, outbox)
       const source =

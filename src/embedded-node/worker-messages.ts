@@ -1,10 +1,12 @@
-import { CorruptLog, LogInUse, PortInUse, UnknownLogFormat } from './errors.ts'
+import { CannotListenOn, CorruptLog, LogInUse, PortInUse, UnknownLogFormat } from './errors.ts'
+import type { Security } from './security.ts'
 import type { Statistics } from './statistics.ts'
 
 /** What the worker is started with. */
 export interface WorkerInput {
   readonly dataDir: string
   readonly port: number
+  readonly security: Security
 }
 
 /** What the worker is told to do. */
@@ -25,7 +27,8 @@ export type SentError =
   | { readonly name: 'LogInUse'; readonly file: string; readonly address: string | undefined }
   | { readonly name: 'UnknownLogFormat'; readonly file: string; readonly found: string; readonly supported: string }
   | { readonly name: 'CorruptLog'; readonly file: string; readonly detail: string }
-  | { readonly name: 'PortInUse'; readonly port: number }
+  | { readonly name: 'PortInUse'; readonly port: number; readonly host: string }
+  | { readonly name: 'CannotListenOn'; readonly host: string; readonly port: number; readonly reason: string }
   | { readonly name: 'Error'; readonly message: string }
 
 export function packError(error: unknown): SentError {
@@ -34,7 +37,10 @@ export function packError(error: unknown): SentError {
     return { name: error.name, file: error.file, found: error.found, supported: error.supported }
   }
   if (error instanceof CorruptLog) return { name: error.name, file: error.file, detail: error.detail }
-  if (error instanceof PortInUse) return { name: error.name, port: error.port }
+  if (error instanceof PortInUse) return { name: error.name, port: error.port, host: error.host }
+  if (error instanceof CannotListenOn) {
+    return { name: error.name, host: error.host, port: error.port, reason: error.reason }
+  }
   return { name: 'Error', message: error instanceof Error ? error.message : String(error) }
 }
 
@@ -42,6 +48,7 @@ export function unpackError(sent: SentError): Error {
   if (sent.name === 'LogInUse') return new LogInUse(sent.file, sent.address)
   if (sent.name === 'UnknownLogFormat') return new UnknownLogFormat(sent.file, sent.found, sent.supported)
   if (sent.name === 'CorruptLog') return new CorruptLog(sent.file, sent.detail)
-  if (sent.name === 'PortInUse') return new PortInUse(sent.port)
+  if (sent.name === 'PortInUse') return new PortInUse(sent.port, sent.host)
+  if (sent.name === 'CannotListenOn') return new CannotListenOn(sent.host, sent.port, sent.reason)
   return new Error(sent.message)
 }

@@ -16,7 +16,10 @@ describe('a metadata document', () => {
     ['{"$maxAge":60,"$tb":0}', { maxAge: 60, truncateBefore: 0 }],
     ['{ "custom" : { "$maxCount": 1 } , "$tb" : 7 }', { truncateBefore: 7 }],
     ['{"a":"}, \\"$tb\\":9,","$maxCount":2}', { maxCount: 2 }],
-    ['{"$acl":{"$r":"$all","$w":["a","b"]},"$maxCount":2}', { maxCount: 2 }],
+    [
+      '{"$acl":{"$r":"$all","$w":["a","b"]},"$maxCount":2}',
+      { acl: { read: ['$all'], write: ['a', 'b'] }, maxCount: 2 },
+    ],
     ['{"$maxCount":1,"$maxCount":4}', { maxCount: 4 }],
   ])('says what its known keys say: %s', (json, expected) => {
     expect(parse(json)).toEqual(expected)
