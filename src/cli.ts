@@ -6,6 +6,7 @@ import { prepareDataDir } from './cli/data-dir.ts'
 import { withEventStore } from './cli/event-store.ts'
 import { explained } from './cli/explained.ts'
 import { addLogCommands } from './cli/log-commands.ts'
+import { addHashPassword } from './cli/hash-password.ts'
 import { count, withProgress } from './cli/progress.ts'
 import { describe, statusReport } from './cli/report.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
@@ -46,23 +47,25 @@ const node = program
   .command('node')
   .description('start the embedded node alone, for other clients and services')
   .option('--data-dir <path>', 'folder of the log (default: DATA_DIR)')
-  .option('--port <number>', 'gRPC port on 127.0.0.1, 0 for a free one (default: EMBEDDED_NODE_PORT)')
-  .action(async ({ dataDir, port }: { dataDir?: string; port?: string }) => {
-    const environment = {
-      ...process.env,
-      ...(dataDir !== undefined && { DATA_DIR: dataDir }),
-      ...(port !== undefined && { EMBEDDED_NODE_PORT: port }),
-    }
-    const config = readConfig(environment)
+  .option('--port <number>', 'gRPC port, 0 for a free one (default: EMBEDDED_NODE_PORT)')
+  .option('--host <name>', 'where to listen; other than loopback takes TLS and users (default: EMBEDDED_NODE_HOST)')
+  .option('--tls-certificate <file>', 'certificate in PEM (default: EMBEDDED_NODE_TLS_CERTIFICATE)')
+  .option('--tls-key <file>', 'its private key in PEM (default: EMBEDDED_NODE_TLS_KEY)')
+  .option('--users <file>', 'lines of login:hash:groups; see hash-password (default: EMBEDDED_NODE_USERS)')
+  .action(async (options: Readonly<Record<string, string>>) => {
+    const config = readConfig({ ...process.env, ...variablesOf(options) })
     prepareDataDir(config.dataDir)
     await runUntilStopped(config, async (logger) => {
       const node = await startEmbeddedNode(config, logger)
-      logger.info(`Embedded node is up. Event store: ${nodeUrl(node.address)} Log: ${config.dataDir}`)
+      logger.info(
+        `Embedded node is up. Event store: ${nodeUrl(node.address, config.nodeSecurity?.tls !== undefined)} Log: ${config.dataDir}`,
+      )
       return node
     })
   })
 
 addLogCommands(node, print, interrupted)
+addHashPassword(node, print)
 
 program
   .command('rebuild')
@@ -113,6 +116,15 @@ try {
   const error = explained(thrown)
   process.stderr.write(`rollbook: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE)
+}
+
+/** Options of the node command, by the names of the variables that they take the place of. */
+function variablesOf(options: Readonly<Record<string, string>>): Record<string, string> {
+  const given = Object.entries(options).map(([option, value]) => {
+    const name = option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
+    return [name === 'DATA_DIR' ? name : `EMBEDDED_NODE_${name}`, value]
+  })
+  return Object.fromEntries(given)
 }
 
 function print(text: string): void {

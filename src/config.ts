@@ -12,6 +12,8 @@ export interface Config {
   readonly dataDir: string
   /** 0 picks a free port. */
   readonly embeddedNodePort: number
+  /** Of the node that is started alone; undefined: on loopback, without users. */
+  readonly nodeSecurity: NodeSecurity | undefined
   /** Who is told about registrations; undefined: nobody. */
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
   /** Whether tools for developers are served; not in production. */
@@ -19,6 +21,14 @@ export interface Config {
   /** Whether npm started the process: it passes on signals that the terminal has sent to the whole group already. */
   readonly underNpm: boolean
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+}
+
+export interface NodeSecurity {
+  readonly host: string | undefined
+  /** PEM files. */
+  readonly tls: { readonly certificate: string; readonly key: string } | undefined
+  /** A file of users. */
+  readonly users: string | undefined
 }
 
 /**
@@ -49,11 +59,22 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         .transform((path) => resolve(path)),
     ),
     embeddedNodePort: read('EMBEDDED_NODE_PORT', port.default(2113)),
+    nodeSecurity: readNodeSecurity(environment),
     webhook,
     development: environment['NODE_ENV'] !== 'production',
     underNpm: Boolean(environment['npm_lifecycle_event']),
     logLevel: read('LOG_LEVEL', logLevel),
   }
+}
+
+function readNodeSecurity(environment: Readonly<Record<string, string | undefined>>): NodeSecurity | undefined {
+  const given = (name: string): string | undefined => environment[`EMBEDDED_NODE_${name}`] || undefined
+  const [host, certificate, key, users] = ['HOST', 'TLS_CERTIFICATE', 'TLS_KEY', 'USERS'].map(given)
+  if ((host ?? certificate ?? key ?? users) === undefined) return undefined
+  if (certificate === undefined && key === undefined) return { host, tls: undefined, users }
+  if (certificate === undefined) throw new ConfigError('EMBEDDED_NODE_TLS_CERTIFICATE', '', 'a key takes a certificate')
+  if (key === undefined) throw new ConfigError('EMBEDDED_NODE_TLS_KEY', '', 'a certificate takes its key')
+  return { host, tls: { certificate, key }, users }
 }
 
 export class ConfigError extends Error {

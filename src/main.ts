@@ -4,7 +4,7 @@ import { todosProjection } from '../projections/todos/projection.ts'
 import { prepareTodoList } from '../projections/todos/queries.ts'
 import { usersProjection } from '../projections/users/projection.ts'
 import { prepareUserDirectory } from '../projections/users/queries.ts'
-import type { Config } from './config.ts'
+import { type Config, ConfigError } from './config.ts'
 import { withoutPassword } from './connection-string.ts'
 import { type EmbeddedNode, startNode } from './embedded-node/node.ts'
 import { connectEventStore } from './eventstoredb/event-store.ts'
@@ -30,7 +30,7 @@ export const readModelDir = ({ dataDir }: Config): string => join(dataDir, 'read
 
 export const reactionFile = ({ dataDir }: Config): string => join(dataDir, 'reactions.sqlite')
 
-export const nodeUrl = (address: string): string => `esdb://${address}?tls=false`
+export const nodeUrl = (address: string, tls = false): string => `esdb://${address}?tls=${tls}`
 
 export interface Service {
   /** Where the API is. */
@@ -49,6 +49,7 @@ export interface Service {
  * service is up, with everything closed.
  *
  * @throws {LogInUse | UnknownLogFormat | CorruptLog | PortInUse} of the embedded node.
+ * @throws {ConfigError} a node with TLS or users, which is to run on its own.
  * @throws {CannotListen}
  * @throws {UnusableReactionFile}
  */
@@ -58,7 +59,9 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
-    const node = config.eventStoreUrl === undefined ? await startEmbeddedNode(config, logger) : undefined
+    const isEmbedded = config.eventStoreUrl === undefined
+    if (isEmbedded && config.nodeSecurity !== undefined) throw new ConfigError('EVENTSTORE_URL', '', NODE_ALONE)
+    const node = isEmbedded ? await startEmbeddedNode(config, logger) : undefined
     if (node) closing.push(() => node.close())
     stop.throwIfAborted()
     const url = node ? nodeUrl(node.address) : (config.eventStoreUrl ?? '')
@@ -107,10 +110,15 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
 }
 
 /** Its log is in the data directory; what goes wrong in it goes to the logger. */
-export function startEmbeddedNode({ dataDir, embeddedNodePort }: Config, logger: Logger): Promise<EmbeddedNode> {
+export function startEmbeddedNode(config: Config, logger: Logger): Promise<EmbeddedNode> {
+  const { dataDir, embeddedNodePort, nodeSecurity } = config
   const onFault = (reason: string) => logger.error({ reason }, 'the embedded node met a fault')
-  return startNode({ dataDir, port: embeddedNodePort, onFault })
+  const onWarning = (warning: string) => logger.warn(warning)
+  return startNode({ dataDir, port: embeddedNodePort, ...nodeSecurity, onFault, onWarning })
 }
+
+const NODE_ALONE =
+  'a node with EMBEDDED_NODE_HOST, _TLS_CERTIFICATE, _TLS_KEY or _USERS runs on its own (rollbook node); give its connection string, with a user that the service is to be'
 
 /** Before requests are answered, so that no registration comes too early for its webhook. */
 async function startReactions(

@@ -10,6 +10,7 @@ describe('the configuration', () => {
       port: 1323,
       dataDir: resolve('data'),
       embeddedNodePort: 2113,
+      nodeSecurity: undefined,
       webhook: undefined,
       development: true,
       underNpm: false,
@@ -24,6 +25,10 @@ describe('the configuration', () => {
       PORT: '0',
       DATA_DIR: '/var/lib/rollbook',
       EMBEDDED_NODE_PORT: '65535',
+      EMBEDDED_NODE_HOST: '0.0.0.0',
+      EMBEDDED_NODE_TLS_CERTIFICATE: 'node.crt',
+      EMBEDDED_NODE_TLS_KEY: 'node.key',
+      EMBEDDED_NODE_USERS: 'users',
       WEBHOOK_URL: 'https://example.com/hooks?a=b',
       WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
       NODE_ENV: 'production',
@@ -36,11 +41,19 @@ describe('the configuration', () => {
       port: 0,
       dataDir: '/var/lib/rollbook',
       embeddedNodePort: 65_535,
+      nodeSecurity: { host: '0.0.0.0', tls: { certificate: 'node.crt', key: 'node.key' }, users: 'users' },
       webhook: { url: environment.WEBHOOK_URL, secret: environment.WEBHOOK_SECRET },
       development: false,
       underNpm: true,
       logLevel: 'debug',
     })
+  })
+
+  it.each(['CERTIFICATE', 'KEY'])('takes no TLS %s alone', (part) => {
+    const other = part === 'KEY' ? 'CERTIFICATE' : 'KEY'
+    expect(() => readConfig({ [`EMBEDDED_NODE_TLS_${part}`]: 'file' })).toThrow(
+      `EMBEDDED_NODE_TLS_${other}= is not allowed`,
+    )
   })
 
   it('takes an empty variable as one that is not set', () => {
