@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, readConfig } from '../config.ts'
+import { isNodeSecured } from '../embedded-node/address.ts'
 import { LogInUse } from '../embedded-node/errors.ts'
 import { startNode } from '../embedded-node/node.ts'
 import { connectEventStore, type EventStore } from '../eventstoredb/event-store.ts'
@@ -36,6 +37,7 @@ async function reach({ eventStoreUrl, dataDir }: Config): Promise<{ url: string;
     return { url: nodeUrl(node.address), close: () => node.close() }
   } catch (error) {
     if (!(error instanceof LogInUse) || error.address === undefined) throw error
+    if (isNodeSecured(dataDir)) throw new Error(`the node on ${error.address} takes TLS: set EVENTSTORE_URL`)
     return { url: nodeUrl(error.address), close: nothingToClose }
   }
 }

@@ -13,10 +13,13 @@ export function readNodeAddress(dataDir: string): string | undefined {
 /** What the file says, whether or not its writer lives. */
 export const readAddressFile = (dataDir: string): string | undefined => read(dataDir).address
 
+/** Whether clients of the node that owns the log in `dataDir` need TLS. */
+export const isNodeSecured = (dataDir: string): boolean => read(dataDir).tls === true
+
 /** Says where this process listens. Readers see the old file or the new one, never a part. */
-export function writeAddressFile(dataDir: string, address: string): void {
+export function writeAddressFile(dataDir: string, address: string, tls: boolean): void {
   const draft = `${fileIn(dataDir)}.${process.pid}`
-  writeFileSync(draft, `${JSON.stringify({ address, pid: process.pid })}\n`)
+  writeFileSync(draft, `${JSON.stringify({ address, pid: process.pid, tls })}\n`)
   renameSync(draft, fileIn(dataDir))
 }
 
@@ -26,12 +29,13 @@ export function removeAddressFile(dataDir: string): void {
 
 const fileIn = (dataDir: string): string => join(dataDir, 'eventstore.address')
 
-function read(dataDir: string): { address?: string; pid?: number } {
+function read(dataDir: string): { address?: string; pid?: number; tls?: boolean } {
   try {
     const content: unknown = JSON.parse(readFileSync(fileIn(dataDir), 'utf8'))
     if (typeof content !== 'object' || content === null || !('address' in content) || !('pid' in content)) return {}
     const { address, pid } = content
-    return typeof address === 'string' && typeof pid === 'number' ? { address, pid } : {}
+    const tls = 'tls' in content && content.tls === true
+    return typeof address === 'string' && typeof pid === 'number' ? { address, pid, tls } : {}
   } catch {
     return {}
   }

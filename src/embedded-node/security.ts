@@ -71,7 +71,10 @@ function read<T>(part: 'certificate' | 'key', file: string, parse: (pem: string)
   try {
     return parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw new UnusableTlsFile(part, file, error instanceof Error ? error.message : String(error))
+    const isParserFault = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_OSSL')
+    const what = part === 'certificate' ? 'certificate' : 'private key'
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new UnusableTlsFile(part, file, isParserFault ? `it has no ${what} in PEM (${reason})` : reason)
   }
 }
 

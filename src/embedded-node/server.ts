@@ -64,7 +64,7 @@ export async function serve({ dataDir, port, security }: WorkerInput): Promise<R
     server.addService(ServerFeaturesService, { getSupportedMethods })
     server.addService(GossipService, { read: gossipAbout(bound, security) })
     bound.port = await bind(server, port, security)
-    writeAddressFile(dataDir, endPoint(security.host, bound.port))
+    writeAddressFile(dataDir, endPoint(security.host, bound.port), security.tls !== undefined)
     const close = async (): Promise<void> => {
       removeAddressFile(dataDir)
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
