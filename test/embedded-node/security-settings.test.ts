@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import { ServerFeaturesClient } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { credentials } from '@grpc/grpc-js'
@@ -63,6 +64,14 @@ describe('a node that others could reach', () => {
 })
 
 describe('files for TLS', () => {
+  test('do without users on loopback: every caller may do everything', async () => {
+    const tls = await tlsFiles()
+    const node = await running({ tls })
+    const client = EventStoreDBClient.connectionString(`esdb://${node.address}?tls=true&tlsCAFile=${tls.certificate}`)
+    onTestFinished(() => client.dispose())
+    await client.appendToStream('$s', jsonEvent({ type: 't', data: {} }))
+  })
+
   test('are refused by name where they are missing, no PEM, too old or do not belong together', async () => {
     const good = await tlsFiles()
     const other = await tlsFiles()
