@@ -19,8 +19,9 @@ export interface Call {
 export type StreamAction = 'read' | 'write' | 'delete'
 
 /**
- * What callers may do, by EventStoreDB's rules and with its defaults. Each method is to be called before anything else is
- * done for the call, once: what a subscription was allowed to read it goes on reading.
+ * What callers may do to streams, by EventStoreDB's rules and with its defaults. To be asked before anything else is
+ * done for a call, once: what a subscription was allowed to read it goes on reading. Which methods a caller may call at all
+ * is not asked here: {@link mayCall}.
  *
  * A node without users allows everything, at the cost of one comparison.
  */
@@ -59,27 +60,6 @@ export class Access {
     if (!this.allows(call, action, stream)) throw accessDenied()
   }
 
-  /**
-   * For what runs the node: scavenges, and creating, updating, deleting, restarting and replaying persistent
-   * subscriptions. Those are for `$admins` and `$ops`.
-   *
-   * @throws Failure PERMISSION_DENIED
-   */
-  checkOperator(call: Call): void {
-    if (this.#guard === undefined) return
-    const user = this.#guard.userOf(call)
-    if (user === undefined || !(isAdministrator(user) || isOperator(user))) throw accessDenied()
-  }
-
-  /**
-   * For what every user may see, such as the statistics of persistent subscriptions.
-   *
-   * @throws Failure PERMISSION_DENIED for callers that gave no credentials
-   */
-  checkUser(call: Call): void {
-    if (this.#guard !== undefined && this.#guard.userOf(call) === undefined) throw accessDenied()
-  }
-
   #rolesWith(right: Right, stream: string): readonly string[] {
     const own = this.#guard?.streams.acl(stream)
     if (own?.[right] !== undefined) return own[right]
@@ -98,6 +78,29 @@ export class Access {
     }
     return this.#defaults.acls
   }
+}
+
+/**
+ * Whether a user, or nobody, may call a method at all; `path` as gRPC has it, `/package.Service/Method`. What is not named in the
+ * table is for `$admins` and `$ops`, so that a service that is added is closed until it is opened here.
+ */
+export function mayCall(path: string, user: User | undefined): boolean {
+  const [service = '', method = ''] = path.replace('/event_store.client.', '').split('/')
+  const callers = CALLERS[`${service}/${method}`] ?? CALLERS[service]
+  if (callers === 'anybody') return true
+  if (user === undefined) return false
+  return callers === 'users' || isAdministrator(user) || isOperator(user)
+}
+
+/** Services and methods whose callers need not run the node. */
+const CALLERS: Readonly<Record<string, 'anybody' | 'users'>> = {
+  'server_features.ServerFeatures': 'anybody',
+  'gossip.Gossip': 'anybody',
+  // These ask for the right to the stream, which callers without credentials never have.
+  'streams.Streams': 'anybody',
+  'monitoring.Monitoring': 'users',
+  'persistent_subscriptions.PersistentSubscriptions/GetInfo': 'users',
+  'persistent_subscriptions.PersistentSubscriptions/List': 'users',
 }
 
 /** The stream whose last event holds the default ACLs. */

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import * as grpc from '@grpc/grpc-js'
-import type { Call, User } from './access.ts'
+import { type Call, mayCall, type User } from './access.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { isPassword, type PasswordHash, parseHash } from './passwords.ts'
-import { Failure } from './status.ts'
+import { accessDenied, Failure } from './status.ts'
 import type { UserEntry } from './users-file.ts'
 
 /** Each takes a thread of libuv's four, and as much memory as its hash says. */
@@ -49,8 +49,8 @@ export class Authentication {
     return this.#callers.get(metadata)
   }
 
-  /** Holds each call back until its user is known. */
-  readonly interceptor: grpc.ServerInterceptor = (_method, call) =>
+  /** Holds each call back until its user is known, and ends it where that user may not call the method. */
+  readonly interceptor: grpc.ServerInterceptor = (method, call) =>
     new grpc.ServerInterceptingCall(call, {
       start: (next) =>
         next({
@@ -61,7 +61,8 @@ export class Authentication {
             }
             const accept = (user: User | undefined): void => {
               if (user !== undefined) this.#callers.set(metadata, user)
-              goOn(metadata)
+              if (mayCall(method.path, user)) goOn(metadata)
+              else refuse(accessDenied())
             }
             try {
               const user = this.#userWith(metadata)
