@@ -27,10 +27,14 @@ export interface Page {
   readonly events: readonly LogEvent[]
   /** Whether the log held nothing more in the direction of the read when the page was read. */
   readonly end: boolean
+  /** The position that a filter was applied up to when it ran out of time; more events may pass behind it. */
+  readonly paused?: number
 }
 
 const PAGE_EVENTS = 512
 const PAGE_BYTES = 256 * 1024
+/** Milliseconds for a filter that SQL alone cannot apply. One event is always tried. */
+const FILTER_MS = 10
 
 /** 2^63−1, which SQLite holds and a JavaScript number does not. */
 const TOMBSTONE_INT64 = 2n ** 63n - 1n
@@ -40,7 +44,8 @@ export class Log {
   readonly #file: LogFile
   readonly #statements: Statements
   readonly #filtered = new Map<string, Statement<unknown[], Row>>()
-  #regex = /$^/
+  /** The scan that is going on, for a filter that SQL calls back. */
+  #scan: Scan = { accepts: () => false, until: 0, reached: undefined }
   #last: number
 
   /** @throws LogInUse, UnknownLogFormat, CorruptLog */
@@ -50,7 +55,7 @@ export class Log {
     try {
       this.#statements = this.#guard(() => prepareStatements(database))
       this.#last = this.#guard(() => this.#statements.lastPosition.get() ?? 0)
-      database.function('accepts', { deterministic: true }, (text) => (this.#regex.test(String(text)) ? 1 : 0))
+      database.function('accepts', (position, text) => (this.#accepts(Number(position), String(text)) ? 1 : 0))
     } catch (error) {
       this.#file.close()
       throw error
@@ -191,17 +196,29 @@ export class Log {
     return this.#guard(() => {
       const events: LogEvent[] = []
       let bytes = 0
-      for (const row of statement.iterate(...parameters, wanted)) {
-        events.push(this.#event(row))
-        bytes += row.data.length + row.metadata.length
-        if (bytes >= PAGE_BYTES) return { events, end: false }
+      try {
+        for (const row of statement.iterate(...parameters, wanted)) {
+          events.push(this.#event(row))
+          bytes += row.data.length + row.metadata.length
+          if (bytes >= PAGE_BYTES) return { events, end: false }
+        }
+      } catch (error) {
+        if (error instanceof OutOfTime) return { events, end: false, paused: error.reached }
+        throw error
       }
       return { events, end: events.length < wanted }
     })
   }
 
+  #accepts(position: number, text: string): boolean {
+    const scan = this.#scan
+    if (scan.reached !== undefined && performance.now() > scan.until) throw new OutOfTime(scan.reached)
+    scan.reached = position
+    return scan.accepts(text)
+  }
+
   #filter(where: string, filter: CompiledFilter): Statement<unknown[], Row> {
-    this.#regex = filter.regex
+    this.#scan = { accepts: filter.accepts, until: performance.now() + FILTER_MS, reached: undefined }
     const known = this.#filtered.get(where)
     if (known !== undefined) return known
     const statement = this.#file.database.prepare<unknown[], Row>(`SELECT * FROM event WHERE ${where}`)
@@ -224,6 +241,23 @@ export class Log {
     } catch (error) {
       throw isCorruption(error) ? new CorruptLog(this.path, error.message) : error
     }
+  }
+}
+
+interface Scan {
+  readonly accepts: (text: string) => boolean
+  /** By performance.now(). */
+  readonly until: number
+  reached: number | undefined
+}
+
+/** Thrown through SQLite to stop a scan. */
+class OutOfTime extends Error {
+  readonly reached: number
+
+  constructor(reached: number) {
+    super()
+    this.reached = reached
   }
 }
 

@@ -1,6 +1,7 @@
 import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { UuidForm } from './event-message.ts'
 import { type CompiledFilter, compileFilter } from './filter.ts'
+import { MalformedRegex, UnsupportedRegex } from './regex.ts'
 import { badArgument, handlerThrew } from './status.ts'
 
 interface Common {
@@ -46,6 +47,7 @@ export type ReadRequest = StreamRead | AllRead | StreamSubscription | AllSubscri
 type Options = streams.ReadReq.Options
 
 const BACKWARDS = 1
+const MAX_PREFIXES = 1_000
 const DEFAULT_WINDOW = 32
 const MAX_INT64 = 2n ** 63n - 1n
 const MAX_UINT64 = 2n ** 64n - 1n
@@ -130,10 +132,13 @@ function parseFilter(options: streams.ReadReq.Options.FilterOptions): CompiledFi
   const expression = options.getEventType() ?? options.getStreamIdentifier()
   if (expression === undefined) throw badArgument('Neither stream_identifier nor event_type of the filter is set')
   const regex = expression.getRegex()
+  const { length } = expression.getPrefixList()
+  if (length > MAX_PREFIXES) throw badArgument(`A filter may have at most ${MAX_PREFIXES} prefixes, not ${length}`)
   try {
     return compileFilter(regex === '' ? { on, prefixes: expression.getPrefixList() } : { on, regex })
   } catch (error) {
-    throw badArgument(`The filter's regex is not valid here: ${error instanceof Error ? error.message : String(error)}`)
+    if (error instanceof MalformedRegex) throw handlerThrew()
+    throw error instanceof UnsupportedRegex ? badArgument(error.message) : error
   }
 }
 

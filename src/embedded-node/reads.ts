@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { status } from '@grpc/grpc-js'
 import type { CompiledFilter } from './filter.ts'
 import type { EventWriter } from './links.ts'
@@ -9,6 +8,7 @@ import { streamNotFound } from './read-responses.ts'
 import { Failure, streamDeleted } from './status.ts'
 import type { Streams } from './stream-state.ts'
 import { nowMicros } from './time.ts'
+import type { Turns } from './turns.ts'
 
 /** Positions scanned for a filtered page before others get their turn. */
 const SCAN = 4_096
@@ -18,11 +18,13 @@ export class Reads {
   readonly #log: Log
   readonly #streams: Streams
   readonly #writer: EventWriter
+  readonly #turns: Turns
 
-  constructor(log: Log, streams: Streams, writer: EventWriter) {
+  constructor(log: Log, streams: Streams, writer: EventWriter, turns: Turns) {
     this.#log = log
     this.#streams = streams
     this.#writer = writer
+    this.#turns = turns
   }
 
   async stream(request: StreamRead, outbox: Outbox): Promise<void> {
@@ -81,13 +83,13 @@ export class Reads {
     if (backwards) {
       const start = Math.min(cursor, lastPosition + 1)
       const from = Math.max(start - SCAN, 1)
-      const { events, end } = this.#log.filteredBackwards(start, from, filter, limit)
-      const reached = end ? from : (events.at(-1)?.position ?? from)
+      const { events, end, paused } = this.#log.filteredBackwards(start, from, filter, limit)
+      const reached = end ? from : (paused ?? events.at(-1)?.position ?? from)
       return { events, end: reached <= 1, cursor: reached }
     }
     const upTo = Math.min(cursor + SCAN, lastPosition)
-    const { events, end } = this.#log.filteredForwards(cursor, upTo, filter, limit)
-    const reached = end ? upTo : (events.at(-1)?.position ?? upTo)
+    const { events, end, paused } = this.#log.filteredForwards(cursor, upTo, filter, limit)
+    const reached = end ? upTo : (paused ?? events.at(-1)?.position ?? upTo)
     return { events, end: reached >= lastPosition, cursor: reached }
   }
 
@@ -99,10 +101,12 @@ export class Reads {
   ): Promise<void> {
     let left = count
     while (left > 0 && outbox.isOpen) {
-      const { events, end } = read(left)
-      left -= events.length
-      if (!(await outbox.send(events.map(write))) || end) return
-      await nextTurn()
+      const { frames, end } = await this.#turns.take(() => {
+        const page = read(left)
+        return { frames: page.events.map(write), end: page.end }
+      })
+      left -= frames.length
+      if (!(await outbox.send(frames)) || end) return
     }
   }
 }

@@ -140,10 +140,11 @@ export class AllSource implements Source {
         frames.push(frame)
         bytes += frame.length
       }
-      const reached = page.end ? upTo : (page.events.at(-1)?.position ?? upTo)
+      const reached = page.end ? upTo : (page.paused ?? page.events.at(-1)?.position ?? upTo)
       const step = reached - this.#cursor
       this.#cursor = reached
       frames.push(...this.#checkpointAfter(step))
+      if (page.paused !== undefined) break
     }
     return { frames, state: this.#cursor >= log.lastPosition ? 'end' : 'more' }
   }

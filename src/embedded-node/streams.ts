@@ -13,6 +13,7 @@ import { Reads } from './reads.ts'
 import { AllSource, type Store, StreamSource } from './sources.ts'
 import { shuttingDown, toStatus } from './status.ts'
 import { Subscription } from './subscription.ts'
+import { Turns } from './turns.ts'
 
 /**
  * The Streams service with messages that are serialised before they reach grpc-js: those of one write to a call are sent
@@ -46,13 +47,14 @@ export class StreamsCalls {
   readonly #committer: Committer
   readonly #access: Access
   readonly #reads: Reads
+  readonly #turns = new Turns()
   readonly #closers = new Set<() => void>()
 
   constructor(store: Store, committer: Committer, access: Access) {
     this.#store = store
     this.#committer = committer
     this.#access = access
-    this.#reads = new Reads(store.log, store.streams, store.writer)
+    this.#reads = new Reads(store.log, store.streams, store.writer, this.#turns)
   }
 
   readonly handlers: grpc.UntypedServiceImplementation = {
@@ -175,7 +177,7 @@ export class StreamsCalls {
         request.kind === 'stream-subscription'
           ? new StreamSource(this.#store, request)
           : new AllSource(this.#store, request)
-      const subscription = new Subscription(source, outbox)
+      const subscription = new Subscription(source, outbox, this.#turns)
       cancel = () => subscription.cancel()
       return subscription.run()
     }

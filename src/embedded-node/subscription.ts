@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LogEvent } from './log.ts'
 import type { Outbox } from './outbox.ts'
 import { caughtUp, confirmation } from './read-responses.ts'
+import type { Turns } from './turns.ts'
 
 /** What a subscription has not sent yet while it is live: more, and it goes back to the log. */
 const QUEUE_ENTRIES = 2_000
@@ -36,6 +36,7 @@ export interface Source {
 export class Subscription {
   readonly #source: Source
   readonly #outbox: Outbox
+  readonly #turns: Turns
   #confirmed = false
   #caughtUp = false
   #queue: Buffer[] = []
@@ -44,9 +45,10 @@ export class Subscription {
   #failure: Error | undefined
   #wake: (() => void) | undefined
 
-  constructor(source: Source, outbox: Outbox) {
+  constructor(source: Source, outbox: Outbox, turns: Turns) {
     this.#source = source
     this.#outbox = outbox
+    this.#turns = turns
   }
 
   /** Resolves when the client has gone. Throws a Failure that the call is to end with. */
@@ -68,19 +70,25 @@ export class Subscription {
 
   /** Sends one stretch of the log. True when it was the last one and the subscription is live from then on. */
   async #catchUp(): Promise<boolean> {
-    const { frames, state, failure } = this.#source.read()
+    const { frames, state, failure } = await this.#turns.take(() => this.#readOn())
     const live = state === 'end'
-    if (live) this.#listen((event) => this.#offer(event))
-    if (state === 'absent') this.#listen(() => this.#wake?.())
     const first = this.#confirmed ? [] : [confirmation(randomUUID())]
     const last = live && !this.#caughtUp ? [caughtUp()] : []
     this.#confirmed = true
     this.#caughtUp ||= live
     if (!(await this.#outbox.send([...first, ...frames, ...last]))) return false
     if (failure !== undefined) throw failure
-    if (state === 'more') await nextTurn()
     if (state === 'absent') await this.#pause()
     return live
+  }
+
+  /** Nothing may be committed between the end of the log and the moment from which on the source is listened to. */
+  #readOn(): Stretch {
+    const stretch = this.#source.read()
+    if (!this.#outbox.isOpen) return stretch
+    if (stretch.state === 'end') this.#listen((event) => this.#offer(event))
+    if (stretch.state === 'absent') this.#listen(() => this.#wake?.())
+    return stretch
   }
 
   /** Sends what is committed until the queue overflows; then the log has the rest. */

@@ -162,18 +162,32 @@ describe('a read', () => {
     ],
     ['with neither a count nor a subscription', () => new streams.ReadReq.Options().setAll(all())],
     ['that subscribes backwards', () => subscribing().setAll(all()).setReadDirection(1)],
-    ['with a regex that does not compile', () => filtered('(?<')],
+    ['with a regex that takes more than linear time', () => filtered('(?=a)')],
+    ['with a regex too large', () => filtered('(?:a{100}){100}')],
+    ['with too many prefixes', manyPrefixes],
   ]
 
   function subscribing(): streams.ReadReq.Options {
     return options().setSubscription(new streams.ReadReq.Options.SubscriptionOptions())
   }
 
-  function filtered(regex: string, multiplier = 1): streams.ReadReq.Options {
-    const filter = new streams.ReadReq.Options.FilterOptions().setMax(32).setCheckpointintervalmultiplier(multiplier)
+  function filtered(regex: string): streams.ReadReq.Options {
+    const filter = new streams.ReadReq.Options.FilterOptions().setMax(32).setCheckpointintervalmultiplier(1)
     filter.setEventType(new streams.ReadReq.Options.FilterOptions.Expression().setRegex(regex))
     return subscribing().setAll(all()).setFilter(filter)
   }
+
+  function manyPrefixes(): streams.ReadReq.Options {
+    const prefixes = Array.from({ length: 1_001 }, String)
+    const filter = new streams.ReadReq.Options.FilterOptions().setMax(32).setCheckpointintervalmultiplier(1)
+    filter.setEventType(new streams.ReadReq.Options.FilterOptions.Expression().setPrefixList(prefixes))
+    return subscribing().setAll(all()).setFilter(filter)
+  }
+
+  test('with a malformed regex ends as a handler that threw', async () => {
+    const failure = await read(filtered('(?<')).catch((error: ServiceError) => error)
+    expect(failure).toMatchObject({ code: status.UNKNOWN, details: 'Exception was thrown by handler.' })
+  })
 
   test.each(invalid)('%s is an invalid argument', async (_, requested) => {
     const failure = await read(requested()).catch((error: ServiceError) => error)
