@@ -1,14 +1,17 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
+import { MAX_APPEND_EVENTS } from './batch-messages.ts'
 import type { Committer, ProposedEvent, WriteRequest, WriteResult } from './commit.ts'
 import { Any, type Expected, NoStream, StreamExists, toExpected } from './decide.ts'
 import {
   badArgument,
   Failure,
   handlerThrew,
+  isNameTooLong,
   maximumAppendSizeExceeded,
   missingMetadataProperty,
+  nameTooLong,
   shuttingDown,
   streamDeleted,
   wrongExpectedVersion,
@@ -21,6 +24,8 @@ export const MAX_APPEND_BYTES = 1024 * 1024
 /** What an event counts towards {@link MAX_APPEND_BYTES}. */
 export const appendSize = (type: string, metadata: Uint8Array, data: Uint8Array): number =>
   data.length + metadata.length + 2 * type.length
+
+export const TOO_MANY_EVENTS = `An append may have at most ${MAX_APPEND_EVENTS} events`
 
 /** The Append call: options first, then events; nothing is written before the client has sent them all. */
 export class ClassicAppend {
@@ -50,6 +55,7 @@ export class ClassicAppend {
       this.#size += appendSize(event.type, event.metadata, event.data)
       if (this.#size > MAX_APPEND_BYTES) throw maximumAppendSizeExceeded(MAX_APPEND_BYTES)
       this.#events.push(event)
+      if (this.#events.length > MAX_APPEND_EVENTS) throw badArgument(TOO_MANY_EVENTS)
     }
   }
 
@@ -128,6 +134,7 @@ function succeeded(
 function streamName(identifier: shared.StreamIdentifier | undefined): string {
   const stream = Buffer.from(identifier?.getStreamName_asU8() ?? []).toString('utf8')
   if (stream === '' || stream === '$$') throw handlerThrew()
+  if (isNameTooLong(stream)) throw badArgument(nameTooLong('The name of a stream'))
   return stream
 }
 
@@ -160,6 +167,7 @@ function proposedEvent(message: streams.AppendReq.ProposedMessage): ProposedEven
   if (contentType === undefined) throw missingMetadataProperty('content-type')
   const id = uuid(message.getId())
   if (id === undefined || id === NIL_UUID || type === '') throw handlerThrew()
+  if (isNameTooLong(type)) throw badArgument(nameTooLong('The type of an event'))
   return {
     id,
     type,

@@ -1,23 +1,31 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { status } from '@grpc/grpc-js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
-import { appendSize, MAX_APPEND_BYTES } from './appends.ts'
+import { appendSize, MAX_APPEND_BYTES, TOO_MANY_EVENTS } from './appends.ts'
 import {
   type BatchChunk,
   type BatchMessage,
   type BatchOptions,
+  MAX_APPEND_EVENTS,
   writeBatchAppendError,
   writeBatchAppendSuccess,
 } from './batch-messages.ts'
 import type { Committer, ProposedEvent, WriteResult } from './commit.ts'
 import { Any, type Expected, NoStream, StreamExists } from './decide.ts'
-import { handlerThrew } from './status.ts'
+import { handlerThrew, isNameTooLong, nameTooLong } from './status.ts'
 import { NIL_UUID } from './uuid.ts'
 
 /** EventStoreDB's WriteTimeout: an append whose chunks take longer has failed. */
 const WRITE_TIMEOUT_MS = 2_000
 
 const MAX_OUTSTANDING = 4_096
+/** Appends of one call that are begun and not complete, and what they may hold together. */
+const MAX_INCOMPLETE = 1_000
+const MAX_INCOMPLETE_BYTES = 32 * 1024 * 1024
+/** The same for all calls together. */
+const MAX_INCOMPLETE_BYTES_OF_NODE = 256 * 1024 * 1024
+
+let incompleteBytesOfNode = 0
 const MAX_OUTSTANDING_BYTES = 16 * 1024 * 1024
 
 interface Pending {
@@ -29,6 +37,8 @@ interface Pending {
   readonly expected: Expected
   readonly events: ProposedEvent[]
   size: number
+  /** Bytes of the messages that it keeps. */
+  held: number
   timer: NodeJS.Timeout | undefined
 }
 
@@ -41,6 +51,7 @@ export class BatchAppend {
   readonly #mayWrite: (stream: string) => boolean
   readonly #respond: (response: Buffer) => void
   readonly #pending = new Map<string, Pending>()
+  #incompleteBytes = 0
   #outstanding = 0
   #outstandingBytes = 0
 
@@ -62,7 +73,7 @@ export class BatchAppend {
 
   /** @throws Failure when a chunk behind the first one is malformed: that ends the call. */
   accept(chunk: BatchChunk): void {
-    const { correlation, correlationId: key, options, messages, isFinal } = chunk
+    const { correlation, correlationId: key, options, messages, isFinal, size } = chunk
     if (key === undefined) {
       this.#refuse(correlation, options, badRequest('The correlation id is missing or no UUID'))
       return
@@ -75,13 +86,15 @@ export class BatchAppend {
     pending.correlation = correlation
     if (problem !== undefined) this.#finish(key, pending, problem)
     else if (isFinal) this.#commit(key, pending)
-    else if (known === undefined && options !== undefined) this.#wait(key, pending, timeLeft(options))
+    else {
+      if (known === undefined && options !== undefined) this.#wait(key, pending, timeLeft(options))
+      this.#keep(key, pending, size)
+    }
   }
 
   /** The call is over: appends that are not complete never will be. */
   close(): void {
-    for (const { timer } of this.#pending.values()) clearTimeout(timer)
-    this.#pending.clear()
+    for (const [key, pending] of this.#pending) this.#forget(key, pending)
   }
 
   #begin(correlation: Buffer, options: BatchOptions): Pending | undefined {
@@ -90,15 +103,27 @@ export class BatchAppend {
     const refuse = (problem: Problem): undefined => this.#refuse(correlation, options, problem)
     if (!this.#mayWrite(stream)) return refuse(ACCESS_DENIED)
     if (stream === '' || stream === '$$') return refuse(badRequest('The stream name is missing or not valid'))
+    if (isNameTooLong(stream)) return refuse(badRequest(nameTooLong('The name of a stream')))
     if (timeLeft(options) <= 0) return refuse(TIMEOUT)
-    if (options.expected === undefined)
-      return refuse(badRequest('The expected stream position is missing or not valid'))
-    return { correlation, streamName, stream, expected: options.expected, events: [], size: 0, timer: undefined }
+    const { expected } = options
+    if (expected === undefined) return refuse(badRequest('The expected stream position is missing or not valid'))
+    return { correlation, streamName, stream, expected, events: [], size: 0, held: 0, timer: undefined }
   }
 
   #refuse(correlation: Buffer, options: BatchOptions | undefined, problem: Problem): undefined {
     if (options === undefined) throw handlerThrew()
     this.#respond(writeBatchAppendError(correlation, options.stream ?? Buffer.alloc(0), problem))
+  }
+
+  #keep(key: string, pending: Pending, size: number): void {
+    pending.held += size
+    this.#incompleteBytes += size
+    incompleteBytesOfNode += size
+    const isTooMuch =
+      this.#pending.size > MAX_INCOMPLETE ||
+      this.#incompleteBytes > MAX_INCOMPLETE_BYTES ||
+      incompleteBytesOfNode > MAX_INCOMPLETE_BYTES_OF_NODE
+    if (isTooMuch) this.#finish(key, pending, TOO_MUCH_INCOMPLETE)
   }
 
   #wait(key: string, pending: Pending, milliseconds: number): void {
@@ -135,6 +160,8 @@ export class BatchAppend {
     if (pending.timer === undefined) return
     clearTimeout(pending.timer)
     this.#pending.delete(key)
+    this.#incompleteBytes -= pending.held
+    incompleteBytesOfNode -= pending.held
   }
 }
 
@@ -165,6 +192,13 @@ const TOO_LARGE: Problem = {
   message: 'MaximumAppendSizeExceeded',
   detailType: 'event_store.client.MaximumAppendSizeExceeded',
   detail: new shared.MaximumAppendSizeExceeded().setMaxappendsize(MAX_APPEND_BYTES).serializeBinary(),
+}
+
+const TOO_MUCH_INCOMPLETE: Problem = {
+  code: status.RESOURCE_EXHAUSTED,
+  message: 'Too many appends are begun and not complete',
+  detailType: 'event_store.client.Unknown',
+  detail: new shared.Unknown().serializeBinary(),
 }
 
 function badRequest(message: string): Problem {
@@ -209,7 +243,9 @@ function collect(pending: Pending, messages: readonly BatchMessage[]): Problem |
     if (id === undefined || id === NIL_UUID) return badRequest('An event has no valid id')
     if (type === undefined || type === '') return badRequest("Required Metadata Property 'type' is missing")
     if (contentType === undefined) return badRequest("Required Metadata Property 'content-type' is missing")
+    if (isNameTooLong(type)) return badRequest(nameTooLong('The type of an event'))
     pending.size += appendSize(type, metadata, data)
+    if (pending.events.length === MAX_APPEND_EVENTS) return badRequest(TOO_MANY_EVENTS)
     pending.events.push({ id, type, json: contentType === 'application/json', metadata, data })
   }
   return pending.size > MAX_APPEND_BYTES ? TOO_LARGE : undefined

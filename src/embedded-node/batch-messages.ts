@@ -1,6 +1,6 @@
 import { Any, type Expected, NoStream, StreamExists, toExpected } from './decide.ts'
 import { normalizeUuid, uuidFromHalves } from './uuid.ts'
-import { fieldSize, Reader, uint64Size, Writer } from './wire.ts'
+import { fieldSize, MalformedMessage, Reader, uint64Size, Writer } from './wire.ts'
 
 // BatchAppendReq and BatchAppendResp by hand: for one event they cost more than its way to the disk if the generated
 // classes read and write them. Field numbers are those of streams.proto, shared.proto and status.proto of EventStoreDB.
@@ -13,6 +13,8 @@ export interface BatchChunk {
   readonly options: BatchOptions | undefined
   readonly messages: readonly BatchMessage[]
   readonly isFinal: boolean
+  /** Bytes of the message: what is kept of it are views of it. */
+  readonly size: number
 }
 
 export interface BatchOptions {
@@ -34,6 +36,11 @@ export interface BatchMessage {
   readonly data: Buffer
 }
 
+/** Of an event whose type is one letter MAX_APPEND_BYTES would allow half a million: seconds for all others to wait. */
+export const MAX_APPEND_EVENTS = 50_000
+
+const MAX_CORRELATION_BYTES = 128
+
 const EMPTY: Buffer = Buffer.alloc(0)
 
 export function readBatchAppendReq(buffer: Buffer): BatchChunk {
@@ -48,11 +55,12 @@ export function readBatchAppendReq(buffer: Buffer): BatchChunk {
       correlation = reader.bytes()
       correlationId = readUuid(new Reader(correlation))
     } else if (field === 2) options = readBatchOptions(reader.message())
-    else if (field === 3) messages.push(readBatchMessage(reader.message()))
+    else if (field === 3 && messages.length <= MAX_APPEND_EVENTS) messages.push(readBatchMessage(reader.message()))
     else if (field === 4) isFinal = reader.bool()
     else reader.skip()
   }
-  return { correlation, correlationId, options, messages, isFinal }
+  if (correlation.length > MAX_CORRELATION_BYTES) throw new MalformedMessage('The correlation id is no UUID')
+  return { correlation, correlationId, options, messages, isFinal, size: buffer.length }
 }
 
 function readBatchOptions(reader: Reader): BatchOptions {

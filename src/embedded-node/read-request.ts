@@ -2,7 +2,7 @@ import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { UuidForm } from './event-message.ts'
 import { type CompiledFilter, compileFilter } from './filter.ts'
 import { MalformedRegex, UnsupportedRegex } from './regex.ts'
-import { badArgument, handlerThrew } from './status.ts'
+import { badArgument, handlerThrew, isNameTooLong, nameTooLong } from './status.ts'
 
 interface Common {
   readonly resolveLinks: boolean
@@ -63,6 +63,7 @@ export function parseReadRequest(request: streams.ReadReq): ReadRequest {
   if (streamOptions !== undefined) {
     const stream = Buffer.from(streamOptions.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString('utf8')
     if (stream === '' || stream === '$$') throw handlerThrew()
+    if (isNameTooLong(stream)) throw badArgument(nameTooLong('The name of a stream'))
     // A subscription starts behind its revision, so there has to be one.
     const from = streamStart(streamOptions, isSubscription ? MAX_INT64 - 1n : MAX_INT64)
     if (isSubscription) return { kind: 'stream-subscription', stream, from, ...common }

@@ -19,7 +19,8 @@ export class UnsupportedRegex extends Error {
   readonly reason: string
 
   constructor(expression: string, reason: string) {
-    const shown = expression.length > 200 ? `${expression.slice(0, 200)}…` : expression
+    const start = [...expression.slice(0, 400)].slice(0, 200).join('')
+    const shown = start === expression ? expression : `${start}…`
     super(`The regular expression ${shown} is not supported: ${reason}; ${ALLOWED}`)
     this.reason = reason
   }
@@ -57,7 +58,7 @@ const SHORTHANDS: Readonly<Record<string, string>> = {
 
 /** A repetition, an escape, the head of a group, or one character. */
 const TOKEN =
-  /\{(\d+)(?:,(\d*))?\}|\\u([\dA-Fa-f]{4})|\\(?:x\{[^}]*\}|[pP]\{[^}]*\}|[^])|\(\?(?:<(\w+)>|'(\w+)'|[A-Za-z-]*[:)])|\(\?<?.?|[^]/gu
+  /\{(\d+)(?:,(\d*))?\}|\\u([\dA-Fa-f]{4})|\\(?:x\{[^}]*\}|[pP]\{[^}]*\}|.)|\(\?(?:<(\w+)>|'(\w+)'|[A-Za-z-]*[:)])|\(\?<?.?|./gsu
 
 /** One walk over an expression: translates it, and adds up what it will compile to before it does. */
 class Translation {
