@@ -137,7 +137,9 @@ describe('a BatchAppendReq', () => {
           .setIsFinal(isFinal)
           .setOptions(optionsOf(stream, expected, deadline))
           .setProposedMessagesList(messages.map(messageOf))
-        expect(readBatchAppendReq(Buffer.from(request.serializeBinary()))).toEqual({
+        const bytesOnWire = Buffer.from(request.serializeBinary())
+        expect(readBatchAppendReq(bytesOnWire)).toEqual({
+          size: bytesOnWire.length,
           correlation: id,
           correlationId: shared.UUID.deserializeBinary(id).getString(),
           options: {
