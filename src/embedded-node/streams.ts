@@ -7,6 +7,7 @@ import { ClassicAppend, deleteStream, tombstone } from './appends.ts'
 import { BatchAppend } from './batch-append.ts'
 import { type BatchChunk, readBatchAppendReq } from './batch-messages.ts'
 import type { Committer } from './commit.ts'
+import { GuardedCall } from './guarded-call.ts'
 import { type Frames, Outbox } from './outbox.ts'
 import { parseReadRequest } from './read-request.ts'
 import { Reads } from './reads.ts'
@@ -30,6 +31,18 @@ export const streamsService = {
  * messages into as many messages at once, which is several times as fast.
  */
 export class Batched extends grpc.ServerInterceptingCall {
+  readonly #guard: GuardedCall
+
+  constructor(call: grpc.ServerInterceptingCallInterface) {
+    super(call)
+    this.#guard = new GuardedCall(call)
+  }
+
+  override sendStatus(status: Parameters<grpc.ServerInterceptingCall['sendStatus']>[0]): void {
+    super.sendStatus(status)
+    this.#guard.ended()
+  }
+
   override sendMessage(message: unknown, sent: () => void): void {
     const frames: unknown[] = Array.isArray(message) ? message : []
     for (const frame of frames.slice(0, -1)) super.sendMessage([frame], () => {})
@@ -169,7 +182,9 @@ export class StreamsCalls {
     let cancel = (): void => {}
     this.#closers.add(shutDown)
     const run = async (): Promise<void> => {
-      const request = parseReadRequest(call.request)
+      // A filter takes time to compile: calls that were cancelled meanwhile are spared.
+      const request = await this.#turns.take(() => (outbox.isOpen ? parseReadRequest(call.request) : undefined))
+      if (request === undefined) return
       this.#access.check(call, 'read', 'stream' in request ? request.stream : '$all')
       if (request.kind === 'stream') return this.#reads.stream(request, outbox)
       if (request.kind === 'all') return this.#reads.all(request, outbox)
