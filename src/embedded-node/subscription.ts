@@ -7,6 +7,8 @@ import type { Turns } from './turns.ts'
 /** What a subscription has not sent yet while it is live: more, and it goes back to the log. */
 const QUEUE_ENTRIES = 2_000
 const QUEUE_BYTES = 2 * 1024 * 1024
+/** Milliseconds that an event may take while its writer waits. */
+const SLOW_MS = 5
 
 /** A stretch of what a subscription follows. */
 export interface Stretch {
@@ -42,6 +44,8 @@ export class Subscription {
   #queue: Buffer[] = []
   #queuedBytes = 0
   #stopListening: (() => void) | undefined
+  /** Its filter takes so long that writers must not wait for it: it reads the log, in its turn, for every event. */
+  #isSlow = false
   #failure: Error | undefined
   #wake: (() => void) | undefined
 
@@ -106,8 +110,13 @@ export class Subscription {
   }
 
   #offer(event: LogEvent): void {
-    if (this.#queue.length >= QUEUE_ENTRIES || this.#queuedBytes >= QUEUE_BYTES) this.#listen(undefined)
-    else this.#enqueue(event)
+    const isFull = this.#queue.length >= QUEUE_ENTRIES || this.#queuedBytes >= QUEUE_BYTES
+    if (isFull || this.#isSlow) this.#listen(undefined)
+    else {
+      const start = performance.now()
+      this.#enqueue(event)
+      this.#isSlow = performance.now() - start > SLOW_MS
+    }
     this.#wake?.()
   }
 
