@@ -1,9 +1,12 @@
 import { RE2JS } from 're2js'
+import { filterTooCostly } from './status.ts'
 
 /** Characters of an expression. */
 const MAX_LENGTH = 4_096
 /** Parts of an expression, counted as often as it repeats them. */
 const MAX_PARTS = 1_000
+/** Parts times characters that one match may look at: about 100 ms. */
+const MAX_WORK = 4_096_000
 
 const ALLOWED =
   'allowed are literals, classes, groups, alternatives, repetitions up to 1,000, the anchors ^ $ \\A \\z \\Z \\b \\B and the flags i and s'
@@ -30,15 +33,20 @@ export class UnsupportedRegex extends Error {
  * Compiles a .NET regular expression for matching in linear time. Where RE2 means something else by the same text, it
  * is translated or refused. `\b` and `\B` know ASCII letters only, and `.` takes a character outside the basic plane as one.
  *
+ * The match throws a Failure where it would take too long.
+ *
  * @throws MalformedRegex, UnsupportedRegex
  */
 export function compileRegex(expression: string): (text: string) => boolean {
   if (expression.length > MAX_LENGTH)
     throw new UnsupportedRegex(expression, `it is longer than ${MAX_LENGTH} characters`)
-  const translated = new Translation(expression).text
+  const { text: translated, parts } = new Translation(expression)
   try {
     const compiled = RE2JS.compile(translated)
-    return (text) => compiled.test(text)
+    return (text) => {
+      if (text.length * parts > MAX_WORK) throw filterTooCostly(text)
+      return compiled.test(text)
+    }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     if (MALFORMED.test(reason)) throw new MalformedRegex(reason)
@@ -79,6 +87,10 @@ class Translation {
       if (this.#parts > MAX_PARTS) this.#refuse(`it has more than ${MAX_PARTS} parts, repetitions counted`)
     }
     this.text = text
+  }
+
+  get parts(): number {
+    return this.#parts
   }
 
   #outside([token, least, most, unit, name, quoted]: RegExpExecArray): string {

@@ -60,13 +60,20 @@ export function missingMetadataProperty(name: string): Failure {
   })
 }
 
-/** Bytes of the name of a stream or of a type, in UTF-8: errors carry it in trailers, and filters look at every one. */
-export const MAX_NAME_BYTES = 4_096
+/** Bytes of the name of a stream or of a type, in UTF-8. Filters look at every one. */
+export const MAX_NAME_BYTES = 65_536
 
 export const isNameTooLong = (name: string): boolean =>
   name.length > MAX_NAME_BYTES || (name.length * 3 > MAX_NAME_BYTES && Buffer.byteLength(name) > MAX_NAME_BYTES)
 
 export const nameTooLong = (what: string): string => `${what} may have at most ${MAX_NAME_BYTES} bytes`
+
+/** A filter met a name that it would take too long to look through. */
+export const filterTooCostly = (text: string): Failure =>
+  new Failure(
+    status.RESOURCE_EXHAUSTED,
+    `The filter's regular expression is too large for a name of ${text.length} characters`,
+  )
 
 /** What went wrong as a status: a {@link Failure} says it, anything else is this node's own fault. */
 export function toStatus(error: unknown): Partial<StatusObject> {

@@ -58,4 +58,11 @@ describe('a regular expression of a filter', () => {
       expect(accepts(`${'a'.repeat(4_000)}!`)).toBe(false)
     }
   })
+
+  test('refuses to look through a name that would take it too long', () => {
+    const matches = compileRegex('\\p{L}{900}')
+    expect(matches('x'.repeat(4_000))).toBe(true)
+    expect(() => matches('x'.repeat(5_000))).toThrow('too large for a name of 5000 characters')
+    expect(compileRegex('^user-')('x'.repeat(65_536))).toBe(false)
+  })
 })
