@@ -177,7 +177,8 @@ function proposedEvent(message: streams.AppendReq.ProposedMessage): ProposedEven
   }
 }
 
-function uuid(message: shared.UUID | undefined): string | undefined {
+/** The canonical form of an event id, or undefined when it is none. */
+export function uuid(message: shared.UUID | undefined): string | undefined {
   const halves = message?.getStructured()
   if (halves === undefined) return normalizeUuid(message?.getString() ?? '')
   return uuidFromHalves(BigInt(halves.getMostSignificantBits()), BigInt(halves.getLeastSignificantBits()))

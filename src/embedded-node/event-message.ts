@@ -4,7 +4,7 @@ import { uuidToHalves } from './uuid.ts'
 import { fieldSize, uint64Size, Writer } from './wire.ts'
 
 // The event of a ReadResp by hand: it is sent for every event of every read, and the generated classes take longer for
-// one than SQLite does. Field numbers are those of streams.proto and shared.proto of EventStoreDB.
+// one than SQLite does. Field numbers are those of streams.proto, persistent.proto and shared.proto of EventStoreDB.
 
 /** How a reader wants event ids. */
 export type UuidForm = 'string' | 'structured'
@@ -13,22 +13,45 @@ export type UuidForm = 'string' | 'structured'
 export function writeReadEvent(event: LogEvent | undefined, link: LogEvent | undefined, form: UuidForm): Buffer {
   const position = (link ?? event)?.position
   const eventPart = event === undefined ? undefined : measure(event, form)
-  const linkPart = link === undefined ? undefined : measure(link, form)
+  return writeEvent(eventPart, link === undefined ? undefined : measure(link, form), position)
+}
+
+/** An event of a persistent subscription. As EventStoreDB has it, a resolved event stands at the position of its link. */
+export function writeDelivery(
+  event: LogEvent | undefined,
+  link: LogEvent | undefined,
+  form: UuidForm,
+  retryCount: number,
+): Buffer {
+  const position = (link ?? event)?.position
+  const eventPart = event === undefined ? undefined : measure(event, form, position)
+  return writeEvent(eventPart, link === undefined ? undefined : measure(link, form), position, retryCount)
+}
+
+function writeEvent(
+  event: Measured | undefined,
+  link: Measured | undefined,
+  position: number | undefined,
+  retryCount?: number,
+): Buffer {
   const length =
-    (eventPart === undefined ? 0 : fieldSize(eventPart.length)) +
-    (linkPart === undefined ? 0 : fieldSize(linkPart.length)) +
-    (position === undefined ? 2 : uint64Size(position))
+    (event === undefined ? 0 : fieldSize(event.length)) +
+    (link === undefined ? 0 : fieldSize(link.length)) +
+    (position === undefined ? 2 : uint64Size(position)) +
+    (retryCount === undefined ? 0 : uint64Size(retryCount))
   const writer = new Writer(fieldSize(length))
   writer.open(1, length)
-  if (eventPart !== undefined) writeRecordedEvent(writer, 1, eventPart)
-  if (linkPart !== undefined) writeRecordedEvent(writer, 2, linkPart)
+  if (event !== undefined) writeRecordedEvent(writer, 1, event)
+  if (link !== undefined) writeRecordedEvent(writer, 2, link)
   if (position === undefined) writer.open(4, 0)
   else writer.uint64(3, position)
+  if (retryCount !== undefined) writer.uint64(5, retryCount)
   return writer.buffer
 }
 
 interface Measured {
   readonly event: LogEvent
+  readonly position: number
   readonly halves: { most: bigint; least: bigint } | undefined
   readonly uuidLength: number
   readonly streamLength: number
@@ -44,8 +67,8 @@ const BINARY_TYPE = 'application/octet-stream'
 /** An entry of the metadata map: a key and a value, both strings. */
 const entryLength = (key: string, valueLength: number): number => fieldSize(key.length) + fieldSize(valueLength)
 
-function measure(event: LogEvent, form: UuidForm): Measured {
-  const { position, stream, type, json, metadata, data } = event
+function measure(event: LogEvent, form: UuidForm, position = event.position): Measured {
+  const { stream, type, json, metadata, data } = event
   const halves = form === 'string' ? undefined : unsigned(uuidToHalves(event.id))
   const uuidLength =
     halves === undefined ? fieldSize(UUID_LENGTH) : fieldSize(uint64Size(halves.most) + uint64Size(halves.least))
@@ -63,11 +86,11 @@ function measure(event: LogEvent, form: UuidForm): Measured {
     fieldSize(entryLength('created', created.length)) +
     fieldSize(metadata.length) +
     fieldSize(data.length)
-  return { event, halves, uuidLength, streamLength, typeLength, revision, created, length }
+  return { event, position, halves, uuidLength, streamLength, typeLength, revision, created, length }
 }
 
 function writeRecordedEvent(writer: Writer, field: number, measured: Measured): void {
-  const { event, halves, uuidLength, streamLength, typeLength, revision, created, length } = measured
+  const { event, position, halves, uuidLength, streamLength, typeLength, revision, created, length } = measured
   writer.open(field, length)
   writer.open(1, uuidLength)
   if (halves === undefined) writer.string(2, event.id, UUID_LENGTH)
@@ -79,8 +102,8 @@ function writeRecordedEvent(writer: Writer, field: number, measured: Measured): 
   writer.open(2, fieldSize(streamLength))
   writer.string(3, event.stream, streamLength)
   writer.uint64(3, revision)
-  writer.uint64(4, event.position)
-  writer.uint64(5, event.position)
+  writer.uint64(4, position)
+  writer.uint64(5, position)
   writeMapEntry(writer, 'type', event.type, typeLength)
   const contentType = event.json ? JSON_TYPE : BINARY_TYPE
   writeMapEntry(writer, 'content-type', contentType, contentType.length)

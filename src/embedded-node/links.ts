@@ -3,7 +3,12 @@ import type { LogEvent } from './log.ts'
 import type { Streams } from './stream-state.ts'
 import { nowMicros } from './time.ts'
 
-const LINK = '$>'
+export const LINK = '$>'
+
+export interface Resolved {
+  readonly event: LogEvent | undefined
+  readonly link: LogEvent | undefined
+}
 
 /** Turns events into messages, with links resolved where the reader asks for it. */
 export class EventWriter {
@@ -17,9 +22,16 @@ export class EventWriter {
 
   /** A message of a ReadResp. */
   write(event: LogEvent, form: UuidForm, resolveLinks: boolean): Buffer {
-    const target = resolveLinks && event.type === LINK ? linkTarget(event) : undefined
-    if (target === undefined) return writeReadEvent(event, undefined, form)
-    return writeReadEvent(this.#streams.readableAt(target.stream, target.revision, nowMicros()), event, form)
+    if (!resolveLinks || event.type !== LINK) return writeReadEvent(event, undefined, form)
+    const resolved = this.resolve(event)
+    return writeReadEvent(resolved.event, resolved.link, form)
+  }
+
+  /** What a link points to, and the link. The event is missing where it cannot be read; what is no link stays itself. */
+  resolve(event: LogEvent): Resolved {
+    const target = event.type === LINK ? linkTarget(event) : undefined
+    if (target === undefined) return { event, link: undefined }
+    return { event: this.#streams.readableAt(target.stream, target.revision, nowMicros()), link: event }
   }
 
   /** The same for an event that several subscribers may get. */
@@ -37,7 +49,7 @@ export class EventWriter {
  * `<revision>@<stream>`, where −1 stands for the last event. What does not begin with a number is no link but an ordinary
  * event; a number alone is a link to nothing.
  */
-function linkTarget(link: LogEvent): { stream: string; revision: number | 'last' } | undefined {
+export function linkTarget(link: LogEvent): { stream: string; revision: number | 'last' } | undefined {
   const [, number, stream = ''] = /^([^@]*)@?(.*)$/s.exec(link.data.toString('utf8')) ?? []
   if (number === undefined || !/^[\t-\r ]*[+-]?\d+[\t-\r ]*$/.test(number)) return undefined
   const revision = BigInt(number.trim())

@@ -1,3 +1,4 @@
+import { isHiddenFromAll } from './hidden-streams.ts'
 import type { LogEvent } from './log.ts'
 
 export interface Listener {
@@ -12,7 +13,9 @@ export class LiveFeed {
 
   publish(events: readonly LogEvent[]): void {
     for (const event of events) {
-      for (const listener of this.#all) listener.offer(event)
+      if (this.#all.size > 0 && !isHiddenFromAll(event.stream)) {
+        for (const listener of this.#all) listener.offer(event)
+      }
       const listeners = this.#streams.get(event.stream)
       if (listeners !== undefined) for (const listener of [...listeners]) listener.offer(event)
     }

@@ -1,4 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3'
+import { VISIBLE_IN_ALL } from './hidden-streams.ts'
 
 /** A row of the table `event`, as SQLite gives it. */
 export interface Row {
@@ -46,8 +47,10 @@ export function prepareStatements(db: Database): Statements {
     streamBackwards: db.prepare(
       'SELECT * FROM event WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?',
     ),
-    allForwards: db.prepare('SELECT * FROM event WHERE position > ? ORDER BY position LIMIT ?'),
-    allBackwards: db.prepare('SELECT * FROM event WHERE position < ? ORDER BY position DESC LIMIT ?'),
+    allForwards: db.prepare(`SELECT * FROM event WHERE position > ? AND ${VISIBLE_IN_ALL} ORDER BY position LIMIT ?`),
+    allBackwards: db.prepare(
+      `SELECT * FROM event WHERE position < ? AND ${VISIBLE_IN_ALL} ORDER BY position DESC LIMIT ?`,
+    ),
     idsBehind: db.prepare('SELECT id, stream, revision FROM event WHERE position > ? ORDER BY position'),
     lastPosition: db
       .prepare<[], number>('SELECT max(position, coalesce((SELECT max(position) FROM event), 0)) FROM position_taken')

@@ -3,6 +3,7 @@ import type { Statement } from 'better-sqlite3'
 import { TOMBSTONE } from './decide.ts'
 import { CorruptLog } from './errors.ts'
 import type { CompiledFilter } from './filter.ts'
+import { VISIBLE_IN_ALL } from './hidden-streams.ts'
 import { isCorruption, type LogFile, openLogFile } from './log-file.ts'
 import { prepareStatements, type Row, type Statements } from './log-statements.ts'
 import { uuidFromBytes, uuidToBytes } from './uuid.ts'
@@ -108,13 +109,14 @@ export class Log {
 
   /** Events that pass a filter, behind one position and up to another. Of the others only stream and type are read. */
   filteredForwards(after: number, upTo: number, filter: CompiledFilter, limit: number): Page {
-    const statement = this.#filter(`position > ? AND position <= ? AND ${filter.sql} ORDER BY position LIMIT ?`, filter)
+    const condition = `position > ? AND position <= ? AND ${VISIBLE_IN_ALL} AND ${filter.sql} ORDER BY position LIMIT ?`
+    const statement = this.#filter(condition, filter)
     return this.#page(statement, [after, upTo, ...filter.parameters], limit)
   }
 
   /** Events that pass a filter, before one position and from another on, newest first. */
   filteredBackwards(before: number, from: number, filter: CompiledFilter, limit: number): Page {
-    const condition = `position < ? AND position >= ? AND ${filter.sql} ORDER BY position DESC LIMIT ?`
+    const condition = `position < ? AND position >= ? AND ${VISIBLE_IN_ALL} AND ${filter.sql} ORDER BY position DESC LIMIT ?`
     return this.#page(this.#filter(condition, filter), [before, from, ...filter.parameters], limit)
   }
 

@@ -4,6 +4,11 @@ import { shuttingDown } from './status.ts'
 /** Messages that go out together, serialised. */
 export type Frames = readonly Buffer[]
 
+/** How grpc-js is to serialise them. */
+export function joined(frames: Frames): Buffer {
+  return frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames)
+}
+
 /** What {@link Outbox} needs of a grpc-js call that streams to a client. */
 export interface StreamingCall {
   readonly cancelled: boolean

@@ -13,6 +13,8 @@ import { CannotListenOn, PortInUse } from './errors.ts'
 import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
 import { Log } from './log.ts'
+import { PERSISTENT_METHODS, PersistentCalls, persistentService } from './persistent/calls.ts'
+import { Groups } from './persistent/groups.ts'
 import { RecentIds } from './recent-ids.ts'
 import { endPoint, type Security } from './security.ts'
 import type { Statistics } from './statistics.ts'
@@ -57,10 +59,13 @@ export async function serve({ dataDir, port, security }: WorkerInput): Promise<R
     const committer = new Committer(log, streams, new RecentIds(log), (events) => feed.publish(events))
     const authentication = security.users && new Authentication(security.users)
     const access = new Access(authentication && { streams, userOf: (call) => authentication.userOf(call) })
-    const calls = new StreamsCalls({ log, streams, feed, writer: new EventWriter(streams) }, committer, access)
+    const store = { log, streams, feed, writer: new EventWriter(streams) }
+    const calls = new StreamsCalls(store, committer, access)
+    const persistent = new PersistentCalls(new Groups(store, committer))
     const server = new grpc.Server(authentication ? withInterceptor(authentication.interceptor) : OPTIONS)
     const bound = { port }
     server.addService(streamsService, calls.handlers)
+    server.addService(persistentService, persistent.handlers)
     server.addService(ServerFeaturesService, { getSupportedMethods })
     server.addService(GossipService, { read: gossipAbout(bound, security) })
     bound.port = await bind(server, port, security)
@@ -70,6 +75,7 @@ export async function serve({ dataDir, port, security }: WorkerInput): Promise<R
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
       committer.stop()
       calls.close()
+      persistent.close()
       await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, CLOSE_MS))])
       server.forceShutdown()
       log.close()
@@ -133,6 +139,9 @@ const getSupportedMethods: Unary<shared.Empty, features.SupportedMethods> = (_ca
   add('event_store.client.streams.streams', 'batchappend', ['deadline_duration'])
   add('event_store.client.streams.streams', 'delete')
   add('event_store.client.streams.streams', 'tombstone')
+  for (const method of PERSISTENT_METHODS) {
+    add('event_store.client.persistent_subscriptions.persistentsubscriptions', method, ['stream', 'all'])
+  }
   add('event_store.client.gossip.gossip', 'read')
   add('event_store.client.server_features.serverfeatures', 'getsupportedmethods')
   answer(null, response)

@@ -28,6 +28,8 @@ export const shuttingDown = (): Failure => new Failure(status.UNAVAILABLE, 'The 
 export const accessDenied = (): Failure =>
   new Failure(status.PERMISSION_DENIED, 'Access Denied', { exception: 'access-denied' })
 
+export const serverNotReady = (why: string): Failure => new Failure(status.UNAVAILABLE, `Server Is Not Ready: ${why}`)
+
 export function streamDeleted(stream: string): Failure {
   return new Failure(status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
     exception: 'stream-deleted',

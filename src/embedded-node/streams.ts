@@ -8,7 +8,7 @@ import { BatchAppend } from './batch-append.ts'
 import { type BatchChunk, readBatchAppendReq } from './batch-messages.ts'
 import type { Committer } from './commit.ts'
 import { GuardedCall } from './guarded-call.ts'
-import { type Frames, Outbox } from './outbox.ts'
+import { type Frames, joined, Outbox } from './outbox.ts'
 import { parseReadRequest } from './read-request.ts'
 import { Reads } from './reads.ts'
 import { AllSource, type Store, StreamSource } from './sources.ts'
@@ -48,10 +48,6 @@ export class Batched extends grpc.ServerInterceptingCall {
     for (const frame of frames.slice(0, -1)) super.sendMessage([frame], () => {})
     super.sendMessage(frames.length > 1 ? frames.slice(-1) : message, sent)
   }
-}
-
-function joined(frames: Frames): Buffer {
-  return frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames)
 }
 
 /** The calls of the Streams service. Each translates its messages and leaves the rest to its own file. */
