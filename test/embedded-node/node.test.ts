@@ -4,8 +4,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { ANY, EventStoreDBClient, jsonEvent, NO_STREAM, START } from '@eventstore/db-client'
 import { GossipClient } from '@eventstore/db-client/generated/gossip_grpc_pb.js'
-import { PersistentSubscriptionsClient } from '@eventstore/db-client/generated/persistent_grpc_pb.js'
-import persistent from '@eventstore/db-client/generated/persistent_pb.js'
+import { ProjectionsClient } from '@eventstore/db-client/generated/projections_grpc_pb.js'
+import projections from '@eventstore/db-client/generated/projections_pb.js'
 import { ServerFeaturesClient } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { credentials, status } from '@grpc/grpc-js'
@@ -152,14 +152,15 @@ describe('what is offered', () => {
       })
     })
     expect(methods).toContain('event_store.client.streams.streams/batchappend')
-    expect(methods.filter((method) => /persistent|projection|monitoring|operations|users/.test(method))).toEqual([])
+    expect(methods).toContain('event_store.client.persistent_subscriptions.persistentsubscriptions/replayparked')
+    expect(methods.filter((method) => /projection|monitoring|operations|users/.test(method))).toEqual([])
   })
 
   test('is not a service of a later version: UNIMPLEMENTED', async () => {
     const { address } = await runningNode()
-    const client = new PersistentSubscriptionsClient(address, credentials.createInsecure())
+    const client = new ProjectionsClient(address, credentials.createInsecure())
     onTestFinished(() => client.close())
-    const error = await new Promise((resolve) => client.create(new persistent.CreateReq(), resolve))
+    const error = await new Promise((resolve) => client.create(new projections.CreateReq(), resolve))
     expect(error).toMatchObject({ code: status.UNIMPLEMENTED })
   })
 

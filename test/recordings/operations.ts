@@ -1,7 +1,5 @@
 import { z } from 'zod'
-
-/** The recordings' word for what follows; an object literal with it would look like a promise. */
-export const THEN = 'then'
+import { consumption, filter, groupOperation, THEN } from './group-operations.ts'
 
 /** What a recording holds, as its README describes it. */
 const expectation = z.union([z.enum(['any', 'no_stream', 'exists']), z.number()]).default('any')
@@ -49,13 +47,6 @@ const readAll = z.strictObject({
 const sleep = z.strictObject({ op: z.literal('sleep'), ms: z.number() })
 const simple = z.discriminatedUnion('op', [append, setMeta, remove, read, readAll, sleep])
 
-const filter = z.strictObject({
-  types: z.array(z.string()).optional(),
-  typeRegex: z.string().optional(),
-  streams: z.array(z.string()).optional(),
-  streamRegex: z.string().optional(),
-  system: z.boolean().optional(),
-})
 const subscribe = z.strictObject({
   op: z.literal('subscribe'),
   stream: z.string().default('$all'),
@@ -66,7 +57,10 @@ const subscribe = z.strictObject({
   quiet: z.number().default(400),
 })
 
-const operation = z.discriminatedUnion('op', [...simple.options, subscribe])
+const inConsumption = z.discriminatedUnion('op', [...simple.options, ...groupOperation.options, consumption])
+const consume = consumption.extend({ [THEN]: z.array(inConsumption).default([]) })
+
+const operation = z.discriminatedUnion('op', [...simple.options, subscribe, ...groupOperation.options, consume])
 const step = z.strictObject({ op: operation, outcome: z.json() })
 const scenario = z.strictObject({ name: z.string(), steps: z.array(step) })
 
@@ -78,6 +72,19 @@ export type ProposedEvent = z.infer<typeof proposedEvent>
 export type Read = z.infer<typeof read>
 export type ReadAll = z.infer<typeof readAll>
 export type Subscribe = z.infer<typeof subscribe>
-export type Filter = z.infer<typeof filter>
+export type GroupOperation = z.infer<typeof groupOperation> | z.infer<typeof consume>
 export type Scenario = z.infer<typeof scenario>
 export type Json = z.infer<ReturnType<typeof z.json>>
+
+const GROUP_OPERATIONS = new Set<string>([
+  'pcreate',
+  'pupdate',
+  'pdelete',
+  'pinfo',
+  'plist',
+  'preplay',
+  'readParked',
+  'consume',
+])
+
+export const isGroupOperation = (op: Operation): op is Extract<Operation, GroupOperation> => GROUP_OPERATIONS.has(op.op)

@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => client.dispose())
 
-describe.each(['scripted', 'random'])('an event store answers as the real one did: %s.json', (name) => {
+describe.each(['scripted', 'random', 'persistent'])('an event store answers as the real one did: %s.json', (name) => {
   const { scenarios } = recording.parse(JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8')))
 
   test.concurrent.each(scenarios)('$name', async (scenario) => {

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AllStreamResolvedEvent,
@@ -16,7 +15,6 @@ import {
   jsonEvent,
   NO_STREAM,
   type Position,
-  type ReadPosition,
   type RecordedEvent,
   type ResolvedEvent,
   START,
@@ -24,18 +22,20 @@ import {
   streamNameFilter,
 } from '@eventstore/db-client'
 import { z } from 'zod'
-import type {
-  Append,
-  Filter,
-  Json,
-  Operation,
-  ProposedEvent,
-  Read,
-  ReadAll,
-  Scenario,
-  Subscribe,
+import { type Filter, THEN } from './group-operations.ts'
+import { GroupReplay } from './group-replay.ts'
+import { Names, positionsIn, RawPosition, ranked } from './names.ts'
+import {
+  type Append,
+  isGroupOperation,
+  type Json,
+  type Operation,
+  type ProposedEvent,
+  type Read,
+  type ReadAll,
+  type Scenario,
+  type Subscribe,
 } from './operations.ts'
-import { THEN } from './operations.ts'
 
 /**
  * Sends the operations of a recorded scenario to the event store behind `client`, under names of its own, and returns
@@ -53,7 +53,8 @@ export async function replay(
     await before?.(step)
     outcomes.push(await run.execute(op, anew ? undefined : outcome))
   }
-  return outcomes.map((outcome) => ranked(outcome, positionsIn(outcomes)))
+  const positions = positionsIn([outcomes, run.seen])
+  return outcomes.map((outcome) => ranked(outcome, positions))
 }
 
 /** Leaves out what the recordings' README says is not compared. */
@@ -84,12 +85,17 @@ type Awaited = z.infer<typeof awaited>
 
 class Replay {
   readonly #client: EventStoreDBClient
-  readonly #prefix = `r${randomBytes(6).toString('hex')}`
-  readonly #ids = new Map<string, string>()
-  readonly #marks = new Map<string, Position>()
+  readonly #names = new Names()
+  readonly #groups: GroupReplay
 
   constructor(client: EventStoreDBClient) {
     this.#client = client
+    this.#groups = new GroupReplay(client, this.#names, (op, recorded) => this.execute(op, recorded))
+  }
+
+  /** Positions that have a rank though no outcome tells them. */
+  get seen(): readonly unknown[] {
+    return this.#names.seen
   }
 
   /** `recorded` tells only how long to wait for a subscription. */
@@ -99,11 +105,12 @@ class Replay {
       if (op.op === 'read') return await this.#read(op)
       if (op.op === 'readAll') return await this.#readAll(op)
       if (op.op === 'subscribe') return await this.#subscribe(op, awaited.optional().parse(recorded))
+      if (isGroupOperation(op)) return await this.#groups.execute(op, recorded)
       if (op.op === 'sleep') {
         await sleep(op.ms)
         return {}
       }
-      const stream = this.#physical(op.stream)
+      const stream = this.#names.physical(op.stream)
       const expectedRevision = expected(op.expect)
       if (op.op === 'setMeta') {
         return { next: next(await this.#client.setStreamMetadata(stream, op.meta, { expectedRevision })) }
@@ -112,23 +119,23 @@ class Replay {
       if (op.op === 'delete') return at(await this.#client.deleteStream(stream, { expectedRevision }))
       return at(await this.#client.tombstoneStream(stream, { expectedRevision }))
     } catch (error) {
-      return this.#failure(error)
+      return this.#names.failure(error)
     }
   }
 
   async #append({ stream, events, expect, classic, mark }: Append): Promise<unknown> {
     const result = await this.#client.appendToStream(
-      this.#physical(stream),
+      this.#names.physical(stream),
       events.map((event) => this.#event(event)),
       { expectedRevision: expected(expect), ...(classic ? CLASSIC : {}) },
     )
-    if (mark !== undefined && result.position !== undefined) this.#marks.set(mark, result.position)
+    if (mark !== undefined && result.position !== undefined) this.#names.mark(mark, result.position)
     return { next: next(result), ...at(result) }
   }
 
   async #read({ stream, from, backwards, max, links }: Read): Promise<unknown> {
     const events: unknown[] = []
-    const read = this.#client.readStream(this.#physical(stream), {
+    const read = this.#client.readStream(this.#names.physical(stream), {
       fromRevision: revision(from),
       direction: backwards ? BACKWARDS : FORWARDS,
       maxCount: max,
@@ -141,14 +148,14 @@ class Replay {
   async #readAll({ from, backwards, max, take }: ReadAll): Promise<unknown> {
     const events: unknown[] = []
     const read = this.#client.readAll({
-      fromPosition: this.#position(from),
+      fromPosition: this.#names.position(from),
       direction: backwards ? BACKWARDS : FORWARDS,
       // Others write to the store meanwhile, and their events count.
       maxCount: from === 'end' ? Math.max(max, 5000) : max,
     })
     try {
       for await (const resolved of read) {
-        if (!this.#isOurs(resolved)) continue
+        if (!this.#names.isOurs(resolved)) continue
         events.push(this.#resolved(resolved))
         if (events.length === take) break
       }
@@ -181,11 +188,11 @@ class Replay {
     const subscription =
       stream === '$all'
         ? this.#client.subscribeToAll({
-            fromPosition: typeof from === 'number' ? START : this.#position(from),
+            fromPosition: typeof from === 'number' ? START : this.#names.position(from),
             resolveLinkTos: links,
             ...(filter === undefined ? {} : { filter: this.#filter(filter, checkpointReached) }),
           })
-        : this.#client.subscribeToStream(this.#physical(stream), {
+        : this.#client.subscribeToStream(this.#names.physical(stream), {
             fromRevision: typeof from === 'object' ? START : revision(from),
             resolveLinkTos: links,
           })
@@ -198,7 +205,7 @@ class Replay {
         seen.caughtUpTimes++
       })
       subscription.on('data', (resolved: ResolvedEvent | AllStreamResolvedEvent) => {
-        if (!this.#isOurs(resolved)) return
+        if (!this.#names.isOurs(resolved)) return
         events.push(this.#resolved(resolved))
         lastChange = Date.now()
       })
@@ -207,7 +214,7 @@ class Replay {
         resolve()
       })
       subscription.on('error', (reason: unknown) => {
-        error = this.#failure(reason)
+        error = this.#names.failure(reason)
         resolve()
       })
     })
@@ -247,28 +254,20 @@ class Replay {
     if (types !== undefined) return eventTypeFilter({ prefixes: types, ...options })
     if (typeRegex !== undefined) return eventTypeFilter({ regex: typeRegex, ...options })
     if (streams !== undefined) {
-      return streamNameFilter({ prefixes: streams.map((name) => this.#physical(name)), ...options })
+      return streamNameFilter({ prefixes: streams.map((name) => this.#names.physical(name)), ...options })
     }
     if (streamRegex !== undefined) {
-      return streamNameFilter({ regex: streamRegex.replaceAll('{prefix}', this.#prefix), ...options })
+      return streamNameFilter({ regex: streamRegex.replaceAll('{prefix}', this.#names.prefix), ...options })
     }
     return excludeSystemEvents(options)
   }
 
-  #position(from: 'start' | 'end' | { after: string }): ReadPosition {
-    if (from === 'start') return START
-    if (from === 'end') return END
-    const mark = this.#marks.get(from.after)
-    if (mark === undefined) throw new Error(`There is no mark ${from.after}`)
-    return mark
-  }
-
   #event({ id, type, data, meta, binary, chars, link, raw }: ProposedEvent): EventData {
-    const common = { id: this.#physicalId(id), type, ...(meta === undefined ? {} : { metadata: meta }) }
+    const common = { id: this.#names.physicalId(id), type, ...(meta === undefined ? {} : { metadata: meta }) }
     if (binary !== undefined) return binaryEvent({ ...common, data: Buffer.from(binary, 'base64') })
     if (raw !== undefined) return binaryEvent({ ...common, data: Buffer.from(raw) })
     if (link !== undefined) {
-      return binaryEvent({ ...common, data: Buffer.from(`${link[0]}@${this.#physical(link[1])}`) })
+      return binaryEvent({ ...common, data: Buffer.from(`${link[0]}@${this.#names.physical(link[1])}`) })
     }
     return jsonEvent({ ...common, data: chars === undefined ? (data ?? { n: 1 }) : 'x'.repeat(chars) })
   }
@@ -280,8 +279,8 @@ class Replay {
 
   #recorded({ streamId, id, type, revision: at, isJson, data, metadata, position }: Recorded): unknown {
     return {
-      stream: this.#logical(streamId),
-      id: this.#ids.get(id) ?? 'server',
+      stream: this.#names.logical(streamId),
+      id: this.#names.logicalId(id),
       type,
       revision: String(at),
       json: isJson,
@@ -293,53 +292,11 @@ class Replay {
 
   #bytes(type: string, data: unknown): unknown {
     const bytes = data instanceof Uint8Array ? Buffer.from(data) : Buffer.alloc(0)
-    return type === '$>' ? bytes.toString().replace(`${this.#prefix}-`, '') : { base64: bytes.toString('base64') }
-  }
-
-  #failure(error: unknown): unknown {
-    if (!(error instanceof Error) || !('type' in error)) throw error
-    const fields = ['streamName', 'expectedVersion', 'actualVersion'] as const
-    const known = Object.entries(error).filter(([key]) => fields.some((field) => field === key))
-    return {
-      error: error.type,
-      ...('code' in error && typeof error.code === 'number' ? { code: error.code } : {}),
-      ...Object.fromEntries(
-        known.map(([key, value]) => [key, key === 'streamName' ? this.#logical(String(value)) : String(value)]),
-      ),
-      ...('maxAppendSize' in error ? { maxAppendSize: String(error.maxAppendSize) } : {}),
-    }
-  }
-
-  #isOurs({ event, link }: ResolvedEvent | AllStreamResolvedEvent): boolean {
-    return ((link ?? event)?.streamId ?? '').replace(/^\$\$/, '').startsWith(`${this.#prefix}-`)
-  }
-
-  #physical(stream: string): string {
-    return stream.startsWith('$$') ? `$$${this.#prefix}-${stream.slice(2)}` : `${this.#prefix}-${stream}`
-  }
-
-  #logical(stream: string): string {
-    return stream.replace(`${this.#prefix}-`, '')
-  }
-
-  #physicalId(name: string): string {
-    const hex = createHash('sha256').update(`${this.#prefix} ${name}`).digest('hex')
-    const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
-    this.#ids.set(id, name)
-    return id
+    return type === '$>' ? bytes.toString().replace(`${this.#names.prefix}-`, '') : { base64: bytes.toString('base64') }
   }
 }
 
 type Recorded = RecordedEvent
-
-/** A commit position, until the scenario is over and its rank is known. */
-class RawPosition {
-  readonly commit: bigint
-
-  constructor(commit: bigint) {
-    this.commit = commit
-  }
-}
 
 const revision = (from: 'start' | 'end' | number): typeof START | typeof END | bigint =>
   from === 'start' ? START : from === 'end' ? END : BigInt(from)
@@ -352,24 +309,3 @@ const next = ({ nextExpectedRevision }: AppendResult): string => String(nextExpe
 const at = ({ position }: { position?: Position | undefined }): { position: unknown } => ({
   position: position === undefined ? 'none' : new RawPosition(position.commit),
 })
-
-function positionsIn(value: unknown): bigint[] {
-  const found = new Set<bigint>()
-  const visit = (part: unknown): void => {
-    if (part instanceof RawPosition) found.add(part.commit)
-    else if (typeof part === 'object' && part !== null) for (const each of Object.values(part)) visit(each)
-  }
-  visit(value)
-  return [...found].sort((a, b) => (a < b ? -1 : 1))
-}
-
-function ranked(value: unknown, positions: readonly bigint[]): Json {
-  if (value instanceof RawPosition) return `P${positions.indexOf(value.commit)}`
-  if (Array.isArray(value)) return value.map((each) => ranked(each, positions))
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, ranked(each, positions)]))
-  }
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-    return value
-  throw new Error(`An outcome holds a ${typeof value}`)
-}
