@@ -53,7 +53,7 @@ export interface GroupEntry {
 export function readConfig(data: Buffer): GroupEntry[] {
   const { entries } = storedConfig.parse(JSON.parse(data.toString('utf8')))
   return entries.map((entry) => {
-    const { stream, group, filter, namedConsumerStrategy, startPosition, startFrom, createdAt = -1, ...numbers } = entry
+    const { stream, group, filter, namedConsumerStrategy, startPosition, startFrom, createdAt = 0, ...numbers } = entry
     const settings: GroupSettings = {
       ...numbers,
       startFrom: startPosition ?? String(startFrom),

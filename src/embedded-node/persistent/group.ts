@@ -127,7 +127,6 @@ export class Group {
     for (const message of this.#take(this.unfinished.expired(now))) this.#retryOrPark(message)
     this.push()
     this.#checkpoint(now, true)
-    this.#read()
   }
 
   /** Parked messages before the revision `stopAt` are delivered again, and are not parked any longer. */
@@ -156,9 +155,8 @@ export class Group {
     this.#later(readOn)
   }
 
-  /** Delivers what can be delivered. */
+  /** Delivers what can be delivered, and reads on where that made room. */
   push(): void {
-    if (this.consumers.size === 0) return
     const { settings, strategy } = this.parts
     const expires = performance.now() + settings.messageTimeout
     this.backlog.drain((message) => {
@@ -169,6 +167,7 @@ export class Group {
       this.unfinished.delivered(message, expires)
       return result
     })
+    this.#read()
   }
 
   /** Ends the calls of all consumers. Nothing more is delivered or written. */
@@ -193,7 +192,6 @@ export class Group {
 
   #goOn(): void {
     this.#checkpoint(performance.now(), false)
-    this.#read()
     this.push()
   }
 
@@ -247,7 +245,6 @@ export class Group {
       this.liveCount = 0
     }
     this.push()
-    this.#read()
   }
 
   #offer(event: LogEvent): void {

@@ -137,7 +137,7 @@ export class Groups {
   }
 
   #entry({ stream, group }: GroupName, settings: GroupSettings): GroupEntry {
-    const createdAt = isEnd(settings.startFrom) ? this.#source(stream, settings).last() : -1
+    const createdAt = isEnd(settings.startFrom) ? this.#source(stream, settings).last() : 0
     return { stream, group, settings, createdAt }
   }
 
