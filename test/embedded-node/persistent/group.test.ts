@@ -188,7 +188,7 @@ describe('whatever consumers do, and whenever the node dies, no event is lost', 
             expect(group.unfinished.first).toBeUndefined()
           },
         ),
-        { numRuns: 12 },
+        { numRuns: 25, interruptAfterTimeLimit: 10_000 },
       )
     },
     60_000,
