@@ -303,3 +303,21 @@ describe('a filter', () => {
     log.close()
   })
 })
+
+test('$all leaves out what persistent subscriptions to $all write, in every way of reading', () => {
+  const log = new Log(temporaryFolder())
+  const group = '$persistentsubscription-$all::g'
+  const shown = ['s', `${group}-other`, `$$${group}-parked`, '$persistentsubscription-s::g-parked']
+  log.transaction(() => {
+    for (const stream of [...shown, `${group}-checkpoint`, `${group}-parked`]) log.insert(eventOf(stream, 0))
+  })
+  const filter = compileFilter({ on: 'type', prefixes: ['t'] })
+  const pages = [
+    log.allForwards(0, 10),
+    log.allBackwards(log.lastPosition + 1, 10),
+    log.filteredForwards(0, log.lastPosition, filter, 10),
+    log.filteredBackwards(log.lastPosition + 1, 1, filter, 10),
+  ]
+  for (const { events } of pages) expect(events.map(({ stream }) => stream).toSorted()).toEqual(shown.toSorted())
+  log.close()
+})

@@ -1,3 +1,4 @@
+import persistent from '@eventstore/db-client/generated/persistent_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import fc from 'fast-check'
@@ -10,7 +11,7 @@ import {
   writeBatchAppendSuccess,
 } from '../../src/embedded-node/batch-messages.ts'
 import { Any, NoStream, StreamExists, toExpected, TOMBSTONE } from '../../src/embedded-node/decide.ts'
-import { writeReadEvent } from '../../src/embedded-node/event-message.ts'
+import { writeDelivery, writeReadEvent } from '../../src/embedded-node/event-message.ts'
 import type { LogEvent } from '../../src/embedded-node/log.ts'
 import { MalformedMessage } from '../../src/embedded-node/wire.ts'
 
@@ -49,8 +50,23 @@ describe('an event of a ReadResp', () => {
   })
 })
 
+describe('an event of a persistent subscription', () => {
+  test('is what the generated class reads, for any event: a resolved one stands where its link does', () => {
+    const optional = fc.option(event, { nil: undefined })
+    const property = fc.property(optional, event, fc.nat(2 ** 31 - 1), (target, link, retryCount) => {
+      const read = persistent.ReadResp.deserializeBinary(writeDelivery(target, link, 'string', retryCount)).getEvent()
+      expect(read?.getCommitPosition()).toBe(String(link.position))
+      expect(read?.getRetryCount()).toBe(retryCount)
+      expect(read?.hasRetryCount()).toBe(true)
+      expectRecorded(read?.getEvent(), target && { ...target, position: link.position }, 'string')
+      expectRecorded(read?.getLink(), link, 'string')
+    })
+    fc.assert(property)
+  })
+})
+
 function expectRecorded(
-  message: streams.ReadResp.ReadEvent.RecordedEvent | undefined,
+  message: streams.ReadResp.ReadEvent.RecordedEvent | persistent.ReadResp.ReadEvent.RecordedEvent | undefined,
   expected: LogEvent | undefined,
   form: 'string' | 'structured',
 ): void {
