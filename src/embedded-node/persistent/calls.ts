@@ -60,8 +60,8 @@ export class PersistentCalls {
       this.#replayParked(request.getOptions())
       return new persistent.ReplayParkedResp()
     })
-    const restartSubsystem = answering<shared.Empty, shared.Empty>(() => {
-      this.#groups.restart()
+    const restartSubsystem = answering<shared.Empty, shared.Empty>(async () => {
+      await this.#groups.restart()
       return new shared.Empty()
     })
     const read = (call: grpc.ServerDuplexStream<persistent.ReadReq, Frames>): void => this.#read(call)

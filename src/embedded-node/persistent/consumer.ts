@@ -13,7 +13,7 @@ export class Message {
   /** Whether it comes back from the parked stream. It then has no place in the order of the group. */
   readonly replayed: boolean
   retryCount = 0
-  /** Its number in the order of first deliveries; undefined before the first, and always when it is replayed. */
+  /** Its number in the order of the group; undefined when it is replayed. */
   sequence: number | undefined
   /** The position that a checkpoint may name while this is not finished; undefined when nothing came before. */
   previous: number | undefined

@@ -163,7 +163,6 @@ export class Group {
       const result = strategy.push(message)
       if (result !== 'sent') return result
       this.totalItems++
-      this.#progress.delivered(message)
       this.unfinished.delivered(message, expires)
       return result
     })
@@ -237,7 +236,6 @@ export class Group {
     const page = source.read(this.#next, size)
     this.#isReading = false
     for (const event of page.events) this.#add(event)
-    // A checkpoint may pass what the filter leaves out only when nothing before it waits.
     if (page.events.length === 0) this.#skip(page.next - 1, page.considered)
     this.#next = page.next
     if (page.end) {
@@ -280,7 +278,7 @@ export class Group {
   }
 
   #skip(position: number, count: number): void {
-    if (this.parts.source.filter === undefined || this.backlog.readCount > 0 || count === 0) return
+    if (this.parts.source.filter === undefined || count === 0) return
     this.#progress.skipped(position, count)
     this.#checkpoint(performance.now(), false)
   }
@@ -289,7 +287,10 @@ export class Group {
     const { source, settings, writer } = this.parts
     const resolved = settings.resolveLinkTos ? writer.resolve(event) : { event, link: undefined }
     const position = source.positionOf(event)
-    this.backlog.add(new Message(resolved, event, position))
+    const message = new Message(resolved, event, position)
+    this.#progress.add(message)
+    this.unfinished.add(message)
+    this.backlog.add(message)
     this.#know(position)
   }
 

@@ -47,8 +47,8 @@ export class Groups {
 
   /** All groups on a stream, or of the node. @throws Failure when the stream never had groups */
   list(stream: string | undefined): readonly Group[] {
+    const groups = this.#onStream(stream ?? '')
     if (stream === undefined) return [...this.#all()]
-    const groups = this.#onStream(stream)
     if (groups === undefined) throw groupDoesNotExist({ stream, group: '' })
     return [...groups.values()]
   }
@@ -88,9 +88,11 @@ export class Groups {
   }
 
   /** Drops all consumers and begins again from what the log says. */
-  restart(): void {
-    this.close()
-    this.#load()
+  restart(): Promise<void> {
+    return this.#change(async () => {
+      this.close()
+      this.#load()
+    })
   }
 
   /** Drops all consumers. */

@@ -12,7 +12,7 @@ export class Progress {
   readonly #settings: CheckpointSettings
   #next = 0
   #last = -1
-  /** Undefined before the first delivery of a group that has no checkpoint. */
+  /** Undefined before the first message of a group that has no checkpoint. */
   #lastPosition: number | undefined
   #checkpointed = -1
   #checkpointedAt = Number.NEGATIVE_INFINITY
@@ -27,16 +27,15 @@ export class Progress {
     this.#lastPosition = checkpoint
   }
 
-  /** Takes note of a delivery. The first one gives the message its place in the order. */
-  delivered(message: Message): void {
-    if (message.replayed || message.sequence !== undefined) return
+  /** Gives a message its place in the order. */
+  add(message: Message): void {
     message.sequence = this.#next++
     message.previous = this.#lastPosition
     this.#last = message.sequence
     this.#lastPosition = message.position
   }
 
-  /** Everything up to a position is delivered, or was left out by the filter. */
+  /** Everything behind the last message and up to a position is left out by the filter. */
   skipped(position: number, count: number): void {
     this.#next += count
     this.#last = this.#next - 1

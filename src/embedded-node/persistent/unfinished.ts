@@ -7,11 +7,11 @@ interface Entry {
   readonly expires: number
 }
 
-/** The messages of a group that were delivered and are not finished. */
+/** The messages of a group that are not finished, whether they were delivered or not. */
 export class Unfinished {
   /** Those that a consumer has, by event id; the oldest delivery first. */
   readonly #delivered = new Map<string, Entry>()
-  /** All, by sequence, lowest first: they enter in that order and leave only for good. */
+  /** All but replayed ones, by sequence, lowest first: they enter in that order and leave for good. */
   readonly #bySequence = new Map<number, Message>()
 
   /** Messages that consumers have. */
@@ -24,11 +24,14 @@ export class Unfinished {
     return this.#bySequence.values().next().value
   }
 
+  add(message: Message): void {
+    if (message.sequence !== undefined) this.#bySequence.set(message.sequence, message)
+  }
+
   delivered(message: Message, expires: number): void {
     const entry = this.#delivered.get(message.id)
     if (entry === undefined) this.#delivered.set(message.id, { messages: [message], expires })
     else entry.messages.push(message)
-    if (message.sequence !== undefined) this.#bySequence.set(message.sequence, message)
   }
 
   /** Takes what was delivered with this event id away from its consumers; it is not finished by that. */
