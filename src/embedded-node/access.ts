@@ -101,6 +101,7 @@ const CALLERS: Readonly<Record<string, 'anybody' | 'users'>> = {
   'monitoring.Monitoring': 'users',
   'persistent_subscriptions.PersistentSubscriptions/GetInfo': 'users',
   'persistent_subscriptions.PersistentSubscriptions/List': 'users',
+  'persistent_subscriptions.PersistentSubscriptions/Read': 'anybody',
 }
 
 /** The stream whose last event holds the default ACLs. */

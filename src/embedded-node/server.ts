@@ -61,7 +61,7 @@ export async function serve({ dataDir, port, security }: WorkerInput): Promise<R
     const access = new Access(authentication && { streams, userOf: (call) => authentication.userOf(call) })
     const store = { log, streams, feed, writer: new EventWriter(streams) }
     const calls = new StreamsCalls(store, committer, access)
-    const persistent = new PersistentCalls(new Groups(store, committer))
+    const persistent = new PersistentCalls(new Groups(store, committer), access)
     const server = new grpc.Server(authentication ? withInterceptor(authentication.interceptor) : OPTIONS)
     const bound = { port }
     server.addService(streamsService, calls.handlers)

@@ -1,4 +1,5 @@
-import type { Append, Filter, Json, ProposedEvent } from '../recordings/operations.ts'
+import type { Filter } from '../recordings/group-operations.ts'
+import type { Append, Json, ProposedEvent } from '../recordings/operations.ts'
 
 type Expect = Append['expect']
 

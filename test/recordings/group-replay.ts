@@ -54,7 +54,7 @@ export class GroupReplay {
     if (op.op === 'pinfo') return this.#info(stream, group)
     if (op.op === 'plist') return this.#list(stream)
     if (op.op === 'readParked') return this.#readParked(stream, group)
-    if (op.op === 'consume') return this.#consume(op, awaited.parse(recorded))
+    if (op.op === 'consume') return this.#consume(op, awaited.optional().parse(recorded))
     if (op.op === 'pcreate') await this.#create(stream, group, op.settings, op.filter)
     if (op.op === 'pupdate') await this.#update(stream, group, op.settings)
     if (op.op === 'pdelete') await this.#delete(stream, group)
@@ -130,7 +130,7 @@ export class GroupReplay {
     return { events }
   }
 
-  async #consume(op: Consume, recorded: z.infer<typeof awaited>): Promise<unknown> {
+  async #consume(op: Consume, recorded: z.infer<typeof awaited> | undefined): Promise<unknown> {
     const group = this.#names.physicalGroup(op.group)
     const settings = { bufferSize: op.buffer }
     const subscription: Subscription =
@@ -156,18 +156,21 @@ export class GroupReplay {
       if (isOurs) delivered.push(this.#delivery(event, id, answer))
       send(subscription, event, answer)
     })
+    const quiet = recorded === undefined ? 3 * op.quiet : QUIET_MS
     const calm = async (complete: () => boolean): Promise<void> => {
-      const deadline = Date.now() + Math.max(DEADLINE_MS, 2 * op.quiet)
-      while (Date.now() < deadline && !(complete() && Date.now() - lastChange > QUIET_MS)) await sleep(10)
+      const deadline = Date.now() + Math.max(DEADLINE_MS, 2 * quiet)
+      while (Date.now() < deadline && !(complete() && Date.now() - lastChange > quiet)) await sleep(10)
     }
     const outcomes: unknown[] = []
-    const isRefused = !recorded.confirmed
-    await calm(() => delivered.length >= recorded.delivered.length && (confirmed || (isRefused && error !== null)))
+    const mayBeRefused = recorded?.confirmed !== true
+    const first = recorded?.delivered.length ?? 0
+    await calm(() => delivered.length >= first && (confirmed || (mayBeRefused && error !== null)))
     const before = delivered.length
-    for (const [index, inner] of op[THEN].entries()) outcomes.push(await this.#execute(inner, recorded[THEN][index]))
+    for (const [index, inner] of op[THEN].entries()) outcomes.push(await this.#execute(inner, recorded?.[THEN][index]))
     lastChange = Date.now()
-    const total = recorded.delivered.length + recorded.live.length
-    await calm(() => delivered.length >= total && (error !== null) === (recorded.error !== null))
+    const total = first + (recorded?.live.length ?? 0)
+    const isOver = () => recorded === undefined || (error !== null) === (recorded.error !== null)
+    await calm(() => delivered.length >= total && isOver())
     if (error === null) await subscription.unsubscribe()
     return { confirmed, error, delivered: delivered.slice(0, before), live: delivered.slice(before), [THEN]: outcomes }
   }

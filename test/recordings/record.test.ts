@@ -7,21 +7,25 @@ import { comparable } from './replay.ts'
 
 const textOf = (name: string): string => readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8')
 
-test.each(['scripted', 'random'])('a recording is written as it was read: %s.json', (name) => {
+test.each(['scripted', 'random', 'persistent'])('a recording is written as it was read: %s.json', (name) => {
   expect(writeRecording(readRecording(textOf(name)))).toBe(textOf(name))
 })
 
-test('a recording that is made anew is the same, but for what differs between servers', async () => {
-  const client = EventStoreDBClient.connectionString(await eventStoreUrl())
-  onTestFinished(() => client.dispose())
-  const recorded = readRecording(textOf('scripted'))
-  const anew = await recordAnew(client, recorded)
-  const compared = ({ scenarios, ...rest }: typeof recorded): typeof recorded => ({
-    ...rest,
-    scenarios: scenarios.map(({ name, steps }) => ({
-      name,
-      steps: steps.map(({ op, outcome }) => ({ op, outcome: comparable(outcome) })),
-    })),
-  })
-  expect(writeRecording(compared(anew)).split('\n')).toEqual(writeRecording(compared(recorded)).split('\n'))
-}, 60_000)
+test.each(['scripted', 'persistent'])(
+  'a recording that is made anew is the same, but for what differs between servers: %s.json',
+  async (name) => {
+    const client = EventStoreDBClient.connectionString(await eventStoreUrl())
+    onTestFinished(() => client.dispose())
+    const recorded = readRecording(textOf(name))
+    const anew = await recordAnew(client, recorded)
+    const compared = ({ scenarios, ...rest }: typeof recorded): typeof recorded => ({
+      ...rest,
+      scenarios: scenarios.map(({ name, steps }) => ({
+        name,
+        steps: steps.map(({ op, outcome }) => ({ op, outcome: comparable(outcome) })),
+      })),
+    })
+    expect(writeRecording(compared(anew)).split('\n')).toEqual(writeRecording(compared(recorded)).split('\n'))
+  },
+  60_000,
+)

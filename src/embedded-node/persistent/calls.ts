@@ -2,6 +2,7 @@ import { PersistentSubscriptionsService } from '@eventstore/db-client/generated/
 import persistent from '@eventstore/db-client/generated/persistent_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import type * as grpc from '@grpc/grpc-js'
+import type { Access } from '../access.ts'
 import { type Frames, joined } from '../outbox.ts'
 import { handlerThrew, toStatus } from '../status.ts'
 import { groupFailed } from './failures.ts'
@@ -27,10 +28,12 @@ type Unary<Request, Response> = grpc.handleUnaryCall<Request, Response>
 /** The calls of the PersistentSubscriptions service: each translates its messages, the {@link Groups} do the rest. */
 export class PersistentCalls {
   readonly #groups: Groups
+  readonly #access: Access
   readonly #readings = new Set<Reading>()
 
-  constructor(groups: Groups) {
+  constructor(groups: Groups, access: Access) {
     this.#groups = groups
+    this.#access = access
   }
 
   get handlers(): grpc.UntypedServiceImplementation {
@@ -85,7 +88,8 @@ export class PersistentCalls {
   }
 
   #read(call: grpc.ServerDuplexStream<persistent.ReadReq, Frames>): void {
-    const reading = new Reading(this.#groups, call, () => this.#readings.delete(reading))
+    const check = (stream: string): void => this.#access.check(call, 'read', stream)
+    const reading = new Reading(this.#groups, call, check, () => this.#readings.delete(reading))
     this.#readings.add(reading)
   }
 }

@@ -33,6 +33,7 @@ const ACTIONS = new Map<number, NackAction>([
 export class Reading implements Connection {
   readonly name: string
   readonly #groups: Groups
+  readonly #check: (stream: string) => void
   readonly #outbox: Outbox
   #name: GroupName = { stream: '', group: '' }
   #joined: { readonly group: Group; readonly consumer: Consumer } | undefined
@@ -44,8 +45,10 @@ export class Reading implements Connection {
   #isDeaf = false
   #isDropped = false
 
-  constructor(groups: Groups, call: ReadCall, onClosed: () => void) {
+  /** `check` throws where the caller may not read the stream of the group. */
+  constructor(groups: Groups, call: ReadCall, check: (stream: string) => void, onClosed: () => void) {
     this.#groups = groups
+    this.#check = check
     this.name = String(call.metadata.get('connection-name')[0] ?? '<unknown>')
     this.#outbox = new Outbox(call, () => {
       if (this.#joined !== undefined) this.#joined.group.disconnect(this.#joined.consumer)
@@ -89,6 +92,7 @@ export class Reading implements Connection {
     const bufferSize = options?.getBufferSize() ?? 0
     if (bufferSize <= 0) throw handlerThrew()
     this.#name = parseTarget(options)
+    this.#check(this.#name.stream)
     this.#form = options?.getUuidOption()?.hasStructured() === true ? 'structured' : 'string'
     const group = this.#groups.get(this.#name)
     if (group.isFull) throw groupIsFull(this.#name)
