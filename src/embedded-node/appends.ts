@@ -12,6 +12,7 @@ import {
   maximumAppendSizeExceeded,
   missingMetadataProperty,
   nameTooLong,
+  readOnlyStream,
   shuttingDown,
   streamDeleted,
   wrongExpectedVersion,
@@ -128,6 +129,7 @@ function succeeded(
   if (result.kind === 'done') return result
   if (result.kind === 'wrong-version') throw wrongExpectedVersion(stream, expected, result.current)
   if (result.kind === 'deleted') throw streamDeleted(stream)
+  if (result.kind === 'read-only') throw readOnlyStream(stream)
   throw result.stopping ? shuttingDown() : new Failure(status.UNKNOWN, `The event was not written: ${result.reason}`)
 }
 

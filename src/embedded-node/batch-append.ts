@@ -12,7 +12,7 @@ import {
 } from './batch-messages.ts'
 import type { Committer, ProposedEvent, WriteResult } from './commit.ts'
 import { Any, type Expected, NoStream, StreamExists } from './decide.ts'
-import { handlerThrew, isNameTooLong, nameTooLong } from './status.ts'
+import { handlerThrew, isNameTooLong, nameTooLong, readOnlyText } from './status.ts'
 import { NIL_UUID } from './uuid.ts'
 
 /** EventStoreDB's WriteTimeout: an append whose chunks take longer has failed. */
@@ -216,6 +216,11 @@ function problemOf(result: Exclude<WriteResult, { kind: 'done' }>, streamName: B
     const identifier = new shared.StreamIdentifier().setStreamName(streamName)
     const detail = new shared.StreamDeleted().setStreamIdentifier(identifier).serializeBinary()
     return { code: status.NOT_FOUND, message: 'StreamDeleted', detailType: 'event_store.client.StreamDeleted', detail }
+  }
+  if (result.kind === 'read-only') {
+    const message = readOnlyText(streamName.toString('utf8'))
+    const detail = new shared.AccessDenied().serializeBinary()
+    return { code: status.PERMISSION_DENIED, message, detailType: 'event_store.client.AccessDenied', detail }
   }
   const detail = new shared.Unknown().serializeBinary()
   return { code: status.UNKNOWN, message: result.reason, detailType: 'event_store.client.Unknown', detail }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isReadOnly } from './computed-streams.ts'
 import { type Decision, decideAppend, decideDelete, decideTombstone, type Expected, TOMBSTONE } from './decide.ts'
 import { reportFault } from './fault.ts'
 import type { Log, LogEvent } from './log.ts'
@@ -21,6 +22,8 @@ export type WriteResult =
   | { readonly kind: 'done'; readonly revision: number; readonly position: number | undefined }
   | { readonly kind: 'wrong-version'; readonly current: number }
   | { readonly kind: 'deleted' }
+  /** The stream is computed. */
+  | { readonly kind: 'read-only' }
   /** Nothing was written, as far as this node can tell: the disk is full or broken, or the node stops. */
   | { readonly kind: 'failed'; readonly reason: string; readonly stopping: boolean }
 
@@ -70,6 +73,10 @@ export class Committer {
   write(request: WriteRequest): void {
     if (this.#stopped) {
       request.answer(STOPPING)
+      return
+    }
+    if (isReadOnly(request.stream)) {
+      request.answer({ kind: 'read-only' })
       return
     }
     this.#queue.push(request)

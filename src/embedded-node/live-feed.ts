@@ -1,4 +1,6 @@
+import { isComputed } from './computed-streams.ts'
 import { isHiddenFromAll } from './hidden-streams.ts'
+import type { LinkIndex } from './link-index.ts'
 import type { LogEvent } from './log.ts'
 
 export interface Listener {
@@ -8,16 +10,23 @@ export interface Listener {
 
 /** Committed events on their way to whoever listens to a stream or to all of them. */
 export class LiveFeed {
+  readonly #links: LinkIndex
   readonly #all = new Set<Listener>()
   readonly #streams = new Map<string, Set<Listener>>()
+  /** How many computed streams have listeners: without any, their links are not thought of. */
+  #computed = 0
+
+  constructor(links: LinkIndex) {
+    this.#links = links
+  }
 
   publish(events: readonly LogEvent[]): void {
     for (const event of events) {
       if (this.#all.size > 0 && !isHiddenFromAll(event.stream)) {
         for (const listener of this.#all) listener.offer(event)
       }
-      const listeners = this.#streams.get(event.stream)
-      if (listeners !== undefined) for (const listener of [...listeners]) listener.offer(event)
+      this.#offer(event)
+      if (this.#computed > 0) for (const link of this.#links.linksTo(event)) this.#offer(link)
     }
   }
 
@@ -29,11 +38,33 @@ export class LiveFeed {
 
   /** Listens until the returned function is called. */
   listenTo(stream: string, listener: Listener): () => void {
-    const listeners = this.#streams.get(stream) ?? new Set()
-    this.#streams.set(stream, listeners.add(listener))
+    const listeners = this.#streams.get(stream) ?? this.#open(stream)
+    listeners.add(listener)
     return () => {
       listeners.delete(listener)
-      if (listeners.size === 0 && this.#streams.get(stream) === listeners) this.#streams.delete(stream)
+      if (listeners.size === 0 && this.#streams.get(stream) === listeners) this.#close(stream)
     }
+  }
+
+  #offer(event: LogEvent): void {
+    const listeners = this.#streams.get(event.stream)
+    if (listeners !== undefined) for (const listener of [...listeners]) listener.offer(event)
+  }
+
+  #open(stream: string): Set<Listener> {
+    if (isComputed(stream)) {
+      this.#links.follow(stream)
+      this.#computed++
+    }
+    const listeners = new Set<Listener>()
+    this.#streams.set(stream, listeners)
+    return listeners
+  }
+
+  #close(stream: string): void {
+    this.#streams.delete(stream)
+    if (!isComputed(stream)) return
+    this.#links.unfollow(stream)
+    this.#computed--
   }
 }

@@ -1,9 +1,11 @@
 import { crc32 } from 'node:zlib'
 import type { Statement } from 'better-sqlite3'
+import { isComputed } from './computed-streams.ts'
 import { TOMBSTONE } from './decide.ts'
 import { CorruptLog } from './errors.ts'
 import type { CompiledFilter } from './filter.ts'
 import { VISIBLE_IN_ALL } from './hidden-streams.ts'
+import { LinkIndex } from './link-index.ts'
 import { isCorruption, type LogFile, openLogFile } from './log-file.ts'
 import { prepareStatements, type Row, type Statements } from './log-statements.ts'
 import { uuidFromBytes, uuidToBytes } from './uuid.ts'
@@ -42,6 +44,8 @@ const TOMBSTONE_INT64 = 2n ** 63n - 1n
 
 /** Every event ever written, in one SQLite file. All calls are synchronous. */
 export class Log {
+  /** Where the streams are that nobody writes: reads of them go there. */
+  readonly links: LinkIndex
   readonly #file: LogFile
   readonly #statements: Statements
   readonly #filtered = new Map<string, Statement<unknown[], Row>>()
@@ -53,6 +57,7 @@ export class Log {
   constructor(dataDir: string) {
     this.#file = openLogFile(dataDir)
     const { database } = this.#file
+    this.links = new LinkIndex(database, () => this.#last)
     try {
       this.#statements = this.#guard(() => prepareStatements(database))
       this.#last = this.#guard(() => this.#statements.lastPosition.get() ?? 0)
@@ -74,6 +79,7 @@ export class Log {
 
   /** −1 when the stream has no events, {@link TOMBSTONE} when it was tombstoned. */
   lastRevision(stream: string): number {
+    if (isComputed(stream)) return this.#guard(() => this.links.lastRevision(stream))
     return this.#guard(() => this.#statements.lastRevision.get(stream)) ?? -1
   }
 
@@ -83,17 +89,20 @@ export class Log {
   }
 
   at(stream: string, revision: number): LogEvent | undefined {
+    if (isComputed(stream)) return this.#guard(() => this.links.at(stream, revision))
     const row = this.#guard(() => this.#statements.at.get(stream, toInt64(revision)))
     return row === undefined ? undefined : this.#event(row)
   }
 
   /** Events of a stream from a revision on. A tombstone is its last event. */
   streamForwards(stream: string, from: number, limit: number): Page {
+    if (isComputed(stream)) return this.#guard(() => this.links.forwards(stream, from, limit))
     return this.#page(this.#statements.streamForwards, [stream, toInt64(from)], limit)
   }
 
   /** Events of a stream from a revision back. */
   streamBackwards(stream: string, from: number, limit: number): Page {
+    if (isComputed(stream)) return this.#guard(() => this.links.backwards(stream, from, limit))
     return this.#page(this.#statements.streamBackwards, [stream, toInt64(from)], limit)
   }
 
@@ -190,6 +199,7 @@ export class Log {
   }
 
   close(): void {
+    this.links.close()
     this.#file.close()
   }
 

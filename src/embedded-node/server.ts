@@ -55,7 +55,7 @@ export async function serve({ dataDir, port, security }: WorkerInput): Promise<R
     removeAddressFile(dataDir)
     if (log.lastPosition === 0) writeFirstEvent(log)
     const streams = new Streams(log)
-    const feed = new LiveFeed()
+    const feed = new LiveFeed(log.links)
     const committer = new Committer(log, streams, new RecentIds(log), (events) => feed.publish(events))
     const authentication = security.users && new Authentication(security.users)
     const access = new Access(authentication && { streams, userOf: (call) => authentication.userOf(call) })

@@ -37,6 +37,14 @@ export function streamDeleted(stream: string): Failure {
   })
 }
 
+/** Nobody may write to a computed stream. */
+export function readOnlyStream(stream: string): Failure {
+  return new Failure(status.PERMISSION_DENIED, readOnlyText(stream), { exception: 'access-denied' })
+}
+
+export const readOnlyText = (stream: string): string =>
+  `Access Denied. Stream '${stream}' is computed by the server; it can be read only`
+
 export function wrongExpectedVersion(stream: string, expected: Expected, current: number): Failure {
   const actual = current >= TOMBSTONE ? 2n ** 63n - 1n : BigInt(current)
   const details = `Delete failed due to WrongExpectedVersion. Stream: ${stream}, Expected version: ${expected}, Actual version: ${actual}`

@@ -1,5 +1,6 @@
 import type { Acl } from './acl.ts'
 import { BoundedMap } from './bounded-map.ts'
+import { isComputed } from './computed-streams.ts'
 import { type StreamState, TOMBSTONE } from './decide.ts'
 import type { Log, LogEvent } from './log.ts'
 import {
@@ -96,6 +97,8 @@ export class Streams {
   #entry(stream: string): Entry {
     const known = this.#cache.get(stream)
     if (known !== undefined) return known
+    // Their last revision rises without a write.
+    if (isComputed(stream)) return { last: this.#log.lastRevision(stream), metadata: NO_METADATA }
     const entry = { last: this.#log.lastRevision(stream), metadata: this.#readMetadata(stream) }
     this.#cache.set(stream, entry)
     return entry
@@ -115,6 +118,6 @@ export class Streams {
   }
 
   #isMetastreamOfTombstone(stream: string): boolean {
-    return isMetastream(stream) && this.last(originalOf(stream)) === TOMBSTONE
+    return isMetastream(stream) && !isComputed(originalOf(stream)) && this.last(originalOf(stream)) === TOMBSTONE
   }
 }

@@ -7,6 +7,7 @@ import { ClassicAppend, deleteStream, tombstone } from './appends.ts'
 import { BatchAppend } from './batch-append.ts'
 import { type BatchChunk, readBatchAppendReq } from './batch-messages.ts'
 import type { Committer } from './commit.ts'
+import { isComputed } from './computed-streams.ts'
 import { GuardedCall } from './guarded-call.ts'
 import { type Frames, joined, Outbox } from './outbox.ts'
 import { parseReadRequest } from './read-request.ts'
@@ -182,6 +183,7 @@ export class StreamsCalls {
       const request = await this.#turns.take(() => (outbox.isOpen ? parseReadRequest(call.request) : undefined))
       if (request === undefined) return
       this.#access.check(call, 'read', 'stream' in request ? request.stream : '$all')
+      if ('stream' in request && isComputed(request.stream)) await this.#store.log.links.catchUp()
       if (request.kind === 'stream') return this.#reads.stream(request, outbox)
       if (request.kind === 'all') return this.#reads.all(request, outbox)
       const source =
