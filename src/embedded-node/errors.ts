@@ -39,6 +39,15 @@ export class CorruptLog extends Error {
   }
 }
 
+/** A client has shut the node down (`Operations.Shutdown`). It has closed its log. */
+export class NodeShutDown extends Error {
+  override readonly name = 'NodeShutDown'
+
+  constructor() {
+    super('A client has shut the node down')
+  }
+}
+
 /** Another program listens on `host`:`port`. */
 export class PortInUse extends Error {
   override readonly name = 'PortInUse'

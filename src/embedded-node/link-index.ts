@@ -21,7 +21,7 @@ const CACHED_STREAMS = 10_000
  * A link keeps its revision for ever, whatever happens to the event that it leads to.
  */
 export class LinkIndex {
-  readonly #database: Database
+  #database: Database
   readonly #lastPosition: () => number
   readonly #streamIds = new BoundedMap<number>(CACHED_STREAMS)
   /** Streams that are followed live: their next revision, and the position up to which they are counted. */
@@ -42,6 +42,10 @@ export class LinkIndex {
       this.#catchingUp = undefined
     })
     return this.#catchingUp
+  }
+
+  async catchUpIfInUse(): Promise<void> {
+    if (this.isInUse) await this.catchUp()
   }
 
   /** −1 when the stream has no links. */
@@ -93,6 +97,13 @@ export class LinkIndex {
   /** Keeps what links need of an event that is about to be removed; inside a transaction of the caller. */
   keepOrigin(position: number): void {
     this.#statements().keepOrigin.run(position)
+  }
+
+  /** The same log lies in another file now. */
+  reopen(database: Database): void {
+    this.#database = database
+    this.#opened = undefined
+    this.#streamIds.clear()
   }
 
   close(): void {

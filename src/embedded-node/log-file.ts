@@ -33,6 +33,11 @@ const SCHEMA = `
 export interface LogFile {
   readonly path: string
   readonly database: Database.Database
+  /**
+   * Puts another file in the place of this one, and opens it. Throws where another process reads this one; then
+   * everything is as it was.
+   */
+  replaceBy(draft: string): void
   /** Writes everything into the one file and gives up the lock. */
   close(): void
 }
@@ -47,14 +52,29 @@ export function openLogFile(dataDir: string): LogFile {
   const path = join(dataDir, 'eventstore.sqlite')
   const lock = acquireLock(dataDir, path)
   try {
+    rmSync(draftOf(path), { force: true })
     if (!hasLog(path)) createLog(path)
     checkFormat(path)
     checkWriteAheadLog(`${path}-wal`)
     checkStructure(path)
-    const database = openDatabase(path)
+    let database = openDatabase(path)
     return {
       path,
-      database,
+      get database() {
+        return database
+      },
+      replaceBy: (draft) => {
+        // Only the last connection can leave the write-ahead log, and takes it along: none can come to the new file.
+        const mode = database.pragma('journal_mode = DELETE', { simple: true })
+        if (mode !== 'delete') throw new Error(`${path} cannot be replaced: it is in journal mode ${mode}`)
+        database.close()
+        try {
+          renameSync(draft, path)
+          syncDirectoryOf(path)
+        } finally {
+          database = openDatabase(path)
+        }
+      },
       close: () => {
         database.close()
         lock.close()
@@ -93,17 +113,27 @@ function hasLog(path: string): boolean {
 
 /** A log is made under another name, so that a file under the right name is always complete. */
 function createLog(path: string): void {
-  const draft = `${path}.new`
-  rmSync(draft, { force: true })
-  const database = new Database(draft)
+  const draft = draftOf(path)
+  createLogFile(draft)
+  renameSync(draft, path)
+  syncDirectoryOf(path)
+}
+
+/** The name of a file that is to become the log. */
+export const draftOf = (path: string): string => `${path}.new`
+
+/** Makes an empty log; what had its name is gone. */
+export function createLogFile(path: string): void {
+  rmSync(path, { force: true })
+  const database = new Database(path)
   database.pragma('synchronous = FULL')
+  // So that a scavenge can give space back; logs that were made without it are copied by their first one.
+  database.pragma('auto_vacuum = INCREMENTAL')
   database.pragma('page_size = 8192')
   database.pragma(`application_id = ${APPLICATION_ID}`)
   database.pragma(`user_version = ${FORMAT}`)
   database.exec(SCHEMA)
   database.close()
-  renameSync(draft, path)
-  syncDirectoryOf(path)
 }
 
 function syncDirectoryOf(path: string): void {

@@ -6,7 +6,9 @@ import { CorruptLog } from './errors.ts'
 import type { CompiledFilter } from './filter.ts'
 import { VISIBLE_IN_ALL } from './hidden-streams.ts'
 import { LinkIndex } from './link-index.ts'
+import { LogCleaner } from './log-cleaner.ts'
 import { isCorruption, type LogFile, openLogFile } from './log-file.ts'
+import { LogRewrite } from './log-rewrite.ts'
 import { prepareStatements, type Row, type Statements } from './log-statements.ts'
 import { uuidFromBytes, uuidToBytes } from './uuid.ts'
 
@@ -47,7 +49,7 @@ export class Log {
   /** Where the streams are that nobody writes: reads of them go there. */
   readonly links: LinkIndex
   readonly #file: LogFile
-  readonly #statements: Statements
+  #statements: Statements
   readonly #filtered = new Map<string, Statement<unknown[], Row>>()
   /** The scan that is going on, for a filter that SQL calls back. */
   #scan: Scan = { accepts: () => false, until: 0, reached: undefined }
@@ -61,7 +63,7 @@ export class Log {
     try {
       this.#statements = this.#guard(() => prepareStatements(database))
       this.#last = this.#guard(() => this.#statements.lastPosition.get() ?? 0)
-      database.function('accepts', (position, text) => (this.#accepts(Number(position), String(text)) ? 1 : 0))
+      this.#addFunctions()
     } catch (error) {
       this.#file.close()
       throw error
@@ -198,9 +200,52 @@ export class Log {
     this.#guard(() => this.#file.database.pragma('wal_checkpoint(PASSIVE)'))
   }
 
+  /** What a scavenge works with until the log is rewritten. */
+  cleaner(): LogCleaner {
+    return new LogCleaner(this.#file.database, this.links)
+  }
+
+  /**
+   * Copies the log into a new file, in slices of some milliseconds with `pause` between them, and goes on with that
+   * one. Nothing may be removed meanwhile. When `pause` rejects, everything stays as it was.
+   */
+  async rewrite(pause: () => Promise<void>, sliceMs: number): Promise<void> {
+    this.checkpoint()
+    const before = this.#file.database
+    const copy = new LogRewrite(this.path, this.links.isInUse)
+    try {
+      for (let isDone = false; !isDone; await pause()) {
+        for (const deadline = performance.now() + sliceMs; !isDone && performance.now() < deadline; ) {
+          isDone = copy.copySome()
+        }
+      }
+      this.checkpoint()
+      copy.finish()
+      this.#file.replaceBy(copy.path)
+    } finally {
+      copy.discard()
+      if (this.#file.database !== before) this.#reopened()
+    }
+  }
+
   close(): void {
     this.links.close()
     this.#file.close()
+  }
+
+  #reopened(): void {
+    const { database } = this.#file
+    this.#statements = prepareStatements(database)
+    this.#filtered.clear()
+    this.#addFunctions()
+    this.links.reopen(database)
+  }
+
+  /** The filter of a read, as a function of SQL. */
+  #addFunctions(): void {
+    const accepts = (position: unknown, text: unknown): number =>
+      this.#accepts(Number(position), String(text)) ? 1 : 0
+    this.#file.database.function('accepts', accepts)
   }
 
   #page(statement: Statement<unknown[], Row>, parameters: unknown[], limit: number): Page {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { NodeShutDown } from './errors.ts'
 import { endPoint, readSecurity, type SecurityOptions } from './security.ts'
 import type { Statistics } from './statistics.ts'
 import { unpackError, type WorkerInput, type WorkerMessage, type WorkerRequest } from './worker-messages.ts'
@@ -7,7 +8,7 @@ export interface EmbeddedNode {
   /** Where it listens, for example `127.0.0.1:2113`. */
   readonly address: string
   readonly port: number
-  /** Resolves with the reason if the node dies by itself; never after {@link close}. */
+  /** Resolves with the reason if the node ends by itself, {@link NodeShutDown} if a client wants that; never after {@link close}. */
   readonly failed: Promise<Error>
   /** What it has written since it started. Rejects when it was closed or has failed. */
   statistics(): Promise<Statistics>
@@ -45,12 +46,14 @@ export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let closing: Promise<void> | undefined
   const asking: { resolve(statistics: Statistics): void; reject(error: Error): void }[] = []
+  let shutDown: NodeShutDown | undefined
   const port = await new Promise<number>((resolve, reject) => {
     let refusal: Error | undefined
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'listening') resolve(message.port)
       else if (message.kind === 'fault') onFault(message.reason)
       else if (message.kind === 'statistics') asking.shift()?.resolve(message.statistics)
+      else if (message.kind === 'shutting-down') shutDown = new NodeShutDown()
       else refusal = unpackError(message.error)
     })
     worker.once('error', reject)
@@ -61,7 +64,7 @@ export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
   const failed = new Promise<Error>((resolve) => {
     worker.once('error', resolve)
     worker.once('exit', (code) => {
-      if (closing === undefined) resolve(new Error(`The node's thread ended with code ${code}`))
+      if (closing === undefined) resolve(shutDown ?? new Error(`The node's thread ended with code ${code}`))
     })
   })
   const ask = (request: WorkerRequest): void => worker.postMessage(request)

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { GossipService } from '@eventstore/db-client/generated/gossip_grpc_pb.js'
 import gossip from '@eventstore/db-client/generated/gossip_pb.js'
+import { MonitoringService } from '@eventstore/db-client/generated/monitoring_grpc_pb.js'
+import { OperationsService } from '@eventstore/db-client/generated/operations_grpc_pb.js'
+import { ProjectionsService } from '@eventstore/db-client/generated/projections_grpc_pb.js'
 import { ServerFeaturesService } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
 import features from '@eventstore/db-client/generated/serverfeatures_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
+import { UsersService } from '@eventstore/db-client/generated/users_grpc_pb.js'
 import * as grpc from '@grpc/grpc-js'
 import { Access } from './access.ts'
 import { removeAddressFile, writeAddressFile } from './address.ts'
@@ -13,9 +17,12 @@ import { CannotListenOn, PortInUse } from './errors.ts'
 import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
 import { Log } from './log.ts'
+import { logStatistics, MonitoringCalls, processStatistics } from './monitoring.ts'
+import { operationsCalls, refusal } from './operations.ts'
 import { PERSISTENT_METHODS, PersistentCalls, persistentService } from './persistent/calls.ts'
 import { Groups } from './persistent/groups.ts'
 import { RecentIds } from './recent-ids.ts'
+import { Scavenger } from './scavenger.ts'
 import { endPoint, type Security } from './security.ts'
 import type { Statistics } from './statistics.ts'
 import { Streams } from './stream-state.ts'
@@ -47,8 +54,12 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-/** Opens the log and serves it. @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse, CannotListenOn */
-export async function serve({ dataDir, port, security }: WorkerInput): Promise<RunningServer> {
+/**
+ * Opens the log and serves it. `onShutDown` is called when a client wants the node to be closed.
+ *
+ * @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse, CannotListenOn
+ */
+export async function serve({ dataDir, port, security }: WorkerInput, onShutDown: () => void): Promise<RunningServer> {
   const log = new Log(dataDir)
   try {
     // The lock is ours: what the file says is of a node that died.
@@ -64,18 +75,27 @@ export async function serve({ dataDir, port, security }: WorkerInput): Promise<R
     const persistent = new PersistentCalls(new Groups(store, committer), access)
     const server = new grpc.Server(authentication ? withInterceptor(authentication.interceptor) : OPTIONS)
     const bound = { port }
+    const scavenger = new Scavenger(log, streams, committer, () => endPoint(security.host, bound.port))
+    const monitoring = new MonitoringCalls([processStatistics(), logStatistics(log)])
     server.addService(streamsService, calls.handlers)
     server.addService(persistentService, persistent.handlers)
     server.addService(ServerFeaturesService, { getSupportedMethods })
     server.addService(GossipService, { read: gossipAbout(bound, security) })
+    server.addService(OperationsService, operationsCalls(scavenger, onShutDown))
+    server.addService(MonitoringService, monitoring.handlers)
+    server.addService(UsersService, refusal(UsersService, 'The users of this server are in a file'))
+    server.addService(ProjectionsService, refusal(ProjectionsService, NO_PROJECTIONS))
     bound.port = await bind(server, port, security)
+    scavenger.noteInterruption()
     writeAddressFile(dataDir, endPoint(security.host, bound.port), security.tls !== undefined)
     const close = async (): Promise<void> => {
       removeAddressFile(dataDir)
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+      scavenger.close()
       committer.stop()
       calls.close()
       persistent.close()
+      monitoring.close()
       await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, CLOSE_MS))])
       server.forceShutdown()
       log.close()
@@ -93,6 +113,9 @@ function writeFirstEvent(log: Log): void {
   const content = { metadata: Buffer.alloc(0), data: Buffer.from('{"$maxAge":2592000}') }
   log.transaction(() => log.insert({ ...event, ...content, created: nowMicros() }))
 }
+
+const NO_PROJECTIONS =
+  'This server runs no projections. The streams $streams, $ce-<category> and $et-<type> are always there'
 
 /** How long clients have to take note of the end of their calls. */
 const CLOSE_MS = 250
@@ -121,6 +144,8 @@ async function bind(server: grpc.Server, port: number, { host, tls }: Security):
   }
 }
 
+const OPERATIONS = ['startscavenge', 'stopscavenge', 'shutdown', 'mergeindexes', 'resignnode', 'setnodepriority']
+
 type Unary<Request, Response> = grpc.handleUnaryCall<Request, Response>
 
 /** Only what is implemented is advertised; clients choose their ways by it. */
@@ -142,6 +167,8 @@ const getSupportedMethods: Unary<shared.Empty, features.SupportedMethods> = (_ca
   for (const method of PERSISTENT_METHODS) {
     add('event_store.client.persistent_subscriptions.persistentsubscriptions', method, ['stream', 'all'])
   }
+  for (const method of OPERATIONS) add('event_store.client.operations.operations', method)
+  add('event_store.client.monitoring.monitoring', 'stats')
   add('event_store.client.gossip.gossip', 'read')
   add('event_store.client.server_features.serverfeatures', 'getsupportedmethods')
   answer(null, response)

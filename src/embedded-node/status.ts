@@ -56,6 +56,14 @@ export function wrongExpectedVersion(stream: string, expected: Expected, current
   })
 }
 
+/** As in EventStoreDB, `current` is the scavenge that does run. */
+export function scavengeNotFound(current: string | undefined): Failure {
+  return new Failure(status.NOT_FOUND, 'Scavenge id was invalid.', {
+    exception: 'scavenge-not-found',
+    'scavenge-id': current ?? '',
+  })
+}
+
 export function maximumAppendSizeExceeded(limit: number): Failure {
   return new Failure(status.INVALID_ARGUMENT, `Maximum Append Size of ${limit} Exceeded.`, {
     exception: 'maximum-append-size-exceeded',

@@ -89,6 +89,11 @@ export class Streams {
     if (original !== undefined) original.metadata = this.#metadataIn(originalOf(stream), event)
   }
 
+  /** Forgets a stream; the log knows. */
+  forget(stream: string): void {
+    this.#cache.delete(stream)
+  }
+
   /** Forgets everything; the log knows. */
   clear(): void {
     this.#cache.clear()

@@ -14,13 +14,14 @@ export type WorkerRequest = 'close' | 'statistics'
 
 /**
  * What the worker says: once that it listens, or why it could not start, and at any time what went wrong by its own
- * fault; and its statistics, once for each time that it is asked.
+ * fault; its statistics, once for each time that it is asked; and at last that a client has shut it down.
  */
 export type WorkerMessage =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly error: SentError }
   | { readonly kind: 'fault'; readonly reason: string }
   | { readonly kind: 'statistics'; readonly statistics: Statistics }
+  | { readonly kind: 'shutting-down' }
 
 /** An error on its way between threads, which keep neither its class nor its fields. */
 export type SentError =

@@ -11,14 +11,19 @@ setLogVerbosity(logVerbosity.NONE)
 const say = (message: WorkerMessage): void => port.postMessage(message)
 
 try {
-  const server = await serve(input)
-  port.on('message', async (request: WorkerRequest) => {
-    if (request === 'statistics') {
-      say({ kind: 'statistics', statistics: server.statistics() })
-      return
-    }
-    await server.close()
+  const server = await serve(input, () => {
+    say({ kind: 'shutting-down' })
+    void close()
+  })
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    closing ??= server.close()
+    await closing
     port.close()
+  }
+  port.on('message', (request: WorkerRequest) => {
+    if (request === 'statistics') say({ kind: 'statistics', statistics: server.statistics() })
+    else void close()
   })
   say({ kind: 'listening', port: server.port })
 } catch (error) {
