@@ -3,13 +3,15 @@ import { Command } from 'commander'
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
 import { prepareDataDir } from './cli/data-dir.ts'
-import { withEventStore } from './cli/event-store.ts'
+import { withEventStore, withNode } from './cli/event-store.ts'
 import { explained } from './cli/explained.ts'
 import { addLogCommands } from './cli/log-commands.ts'
 import { addHashPassword } from './cli/hash-password.ts'
 import { count, withProgress } from './cli/progress.ts'
 import { describe, statusReport } from './cli/report.ts'
+import { scavenge } from './cli/scavenge.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
+import { NodeShutDown } from './embedded-node/errors.ts'
 import { nodeUrl, projections, readModelDir, serve, startEmbeddedNode } from './main.ts'
 import { rebuild } from './read-model/rebuild.ts'
 import { verify } from './read-model/verify.ts'
@@ -66,6 +68,21 @@ const node = program
 
 addLogCommands(node, print, interrupted)
 addHashPassword(node, print)
+node
+  .command('scavenge')
+  .description('have the node remove what nobody can read any more and give the space back; it goes on serving')
+  .action(async (_options, command: Command) => {
+    // The option is that of the command above, wherever it stands.
+    const { dataDir }: { dataDir?: string } = command.optsWithGlobals()
+    const config = readConfig({ ...process.env, ...(dataDir !== undefined && { DATA_DIR: dataDir }) })
+    await withNode(config.dataDir, async (address) => {
+      const end = await scavenge(address, print, interrupted())
+      print(
+        `${end.result} after ${end.timeTaken}, ${count(end.spaceSaved)} bytes given back. ${end.error ?? ''}`.trim(),
+      )
+      process.exitCode = end.result === 'Success' ? 0 : EXIT_FAILURE
+    })
+  })
 
 program
   .command('rebuild')
@@ -165,13 +182,14 @@ async function runUntilStopped(
     return undefined
   })
   const failure = stop.aborted ? undefined : await Promise.race([running?.failed, aborted(stop)])
-  if (failure) {
+  const isFailure = failure !== undefined && !(failure instanceof NodeShutDown)
+  if (isFailure) {
     logger.fatal({ err: failure }, 'the event store has failed')
     limitShutdown(logger)
-  }
+  } else if (failure) logger.info(failure.message)
   await running?.close()
   logger.info('stopped')
-  process.exit(failure ? EXIT_FAILURE : 0)
+  process.exit(isFailure ? EXIT_FAILURE : 0)
 }
 
 /** Aborted by the first signal, from which on the time for the shutdown runs. */

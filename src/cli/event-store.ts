@@ -24,9 +24,25 @@ export async function withEventStore(work: (store: EventStore, config: Config) =
   }
 }
 
+/** Works on the embedded node of a data directory, which is started for the time being where it does not run. */
+export async function withNode(dataDir: string, work: (address: string) => Promise<void>): Promise<void> {
+  const { address, close } = await reachNode(dataDir)
+  try {
+    await work(address)
+  } finally {
+    await close()
+  }
+}
+
+const nothingToClose = async () => {}
+
 async function reach({ eventStoreUrl, dataDir }: Config): Promise<{ url: string; close(): Promise<void> }> {
-  const nothingToClose = async () => {}
   if (eventStoreUrl !== undefined) return { url: eventStoreUrl, close: nothingToClose }
+  const { address, close } = await reachNode(dataDir)
+  return { url: nodeUrl(address), close }
+}
+
+async function reachNode(dataDir: string): Promise<{ address: string; close(): Promise<void> }> {
   if (!existsSync(join(dataDir, 'eventstore.sqlite'))) {
     throw new Error(`there is no event store in ${dataDir}: start the service first`)
   }
@@ -34,10 +50,10 @@ async function reach({ eventStoreUrl, dataDir }: Config): Promise<{ url: string;
   try {
     // Any free port: nobody else is to find it.
     const node = await startNode({ dataDir, port: 0 })
-    return { url: nodeUrl(node.address), close: () => node.close() }
+    return { address: node.address, close: () => node.close() }
   } catch (error) {
     if (!(error instanceof LogInUse) || error.address === undefined) throw error
     if (isNodeSecured(dataDir)) throw new Error(`the node on ${error.address} takes TLS: set EVENTSTORE_URL`)
-    return { url: nodeUrl(error.address), close: nothingToClose }
+    return { address: error.address, close: nothingToClose }
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { TOMBSTONE } from './decide.ts'
-import type { LogEvent } from './log.ts'
+import type { LogEvent } from './log-event.ts'
 import { isMetastream, isSoftDeleted, originalOf, parseMetadata } from './metadata.ts'
 import { uuidFromBytes } from './uuid.ts'
 

@@ -4,7 +4,7 @@ import { BoundedMap } from './bounded-map.ts'
 import { computedStreamsOf, linkTo, type Origin } from './computed-streams.ts'
 import { reportFault } from './fault.ts'
 import { type LinkRow, type LinkStatements, openLinkTables } from './link-tables.ts'
-import type { LogEvent, Page } from './log.ts'
+import type { LogEvent, Page } from './log-event.ts'
 import { uuidFromBytes } from './uuid.ts'
 
 /** How long the index is worked on before others get their turn, in milliseconds. */

@@ -153,7 +153,7 @@ describe('what is offered', () => {
     })
     expect(methods).toContain('event_store.client.streams.streams/batchappend')
     expect(methods).toContain('event_store.client.persistent_subscriptions.persistentsubscriptions/replayparked')
-    expect(methods.filter((method) => /projection|monitoring|operations|users/.test(method))).toEqual([])
+    expect(methods.filter((method) => /projection|users/.test(method))).toEqual([])
   })
 
   test('is not a service of a later version: UNIMPLEMENTED', async () => {

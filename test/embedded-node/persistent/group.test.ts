@@ -39,7 +39,7 @@ const ALL = { stream: '$all', group: 'g' }
 /** The parts of a node that serve a group, without the network. */
 class Node {
   readonly log = new Log(temporaryFolder())
-  readonly feed = new LiveFeed(log.links)
+  readonly feed = new LiveFeed(this.log.links)
   readonly streams = new Streams(this.log)
   readonly committer = new Committer(this.log, this.streams, new RecentIds(this.log), (all) => this.feed.publish(all))
   groups = this.#groups()
