@@ -8,8 +8,8 @@ import type { LogEvent, Page } from './log-event.ts'
 import { uuidFromBytes } from './uuid.ts'
 
 /** How long the index is worked on before others get their turn, in milliseconds. */
-const SLICE_MS = 8
-const SLICE_EVENTS = 500
+const SLICE_MS = 5
+const SLICE_EVENTS = 100
 const PAGE_EVENTS = 512
 /** Positions that the index may lie behind while its streams are followed live. */
 const MAX_LAG = 5_000

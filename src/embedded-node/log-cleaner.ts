@@ -6,10 +6,17 @@ export interface Removable {
   readonly position: number
   readonly revision: number
   readonly created: number
+  readonly bytes: number
 }
 
-/** Pages of the file that are given back at once. */
-const PAGES_AT_ONCE = 16
+/** How many bytes were removed since the file was made; a log has the table once it was scavenged. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS removed (bytes INTEGER NOT NULL) STRICT;
+  INSERT INTO removed SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM removed);
+`
+
+/** What a row takes in the table and its index besides its texts and values, in bytes. */
+const ROW_BYTES = 50
 
 /** What a scavenge does in the log. Changes are made inside a transaction of the caller. */
 export class LogCleaner {
@@ -18,6 +25,7 @@ export class LogCleaner {
   readonly #next: Statement<[string], string>
   readonly #oldest: Statement<[string, number], Removable>
   readonly #remove: Statement<[number]>
+  readonly #count: Statement<[number]>
 
   constructor(database: Database, links: LinkIndex) {
     this.#database = database
@@ -26,8 +34,12 @@ export class LogCleaner {
       .prepare<[string], string>('SELECT stream FROM event WHERE stream > ? ORDER BY stream LIMIT 1')
       .pluck()
     this.#oldest = database.prepare(
-      'SELECT position, revision, created FROM event WHERE stream = ? ORDER BY revision LIMIT ?',
+      `SELECT position, revision, created,
+         ${ROW_BYTES} + 2 * length(stream) + length(type) + length(metadata) + length(data) AS bytes
+       FROM event WHERE stream = ? ORDER BY revision LIMIT ?`,
     )
+    database.exec(SCHEMA)
+    this.#count = database.prepare('UPDATE removed SET bytes = bytes + ?')
     this.#remove = database.prepare('DELETE FROM event WHERE position = ?')
   }
 
@@ -45,29 +57,21 @@ export class LogCleaner {
     return this.#oldest.all(stream, limit)
   }
 
-  remove(position: number): void {
+  remove({ position, bytes }: Removable): void {
     this.#links?.keepOrigin(position)
     this.#remove.run(position)
+    this.#count.run(bytes)
   }
 
-  /** Size of the file and of what is unused of it, in bytes. */
-  get size(): { total: number; free: number } {
-    const page = this.#number('page_size')
-    return { total: this.#number('page_count') * page, free: this.#number('freelist_count') * page }
+  /** The part of the file that a copy of it would not have, as far as is known: from 0 to 1. */
+  get unused(): number {
+    const removed = this.#database.prepare<[], number>('SELECT bytes FROM removed').pluck().get() ?? 0
+    return Math.min(1, removed / sizeOf(this.#database))
   }
+}
 
-  /** Whether {@link releasePages} does anything: it was decided when the file was made. */
-  get canReleasePages(): boolean {
-    return this.#number('auto_vacuum') === 2
-  }
-
-  /** Moves some pages from the end of the file into unused ones and cuts it; false when none are unused. */
-  releasePages(): boolean {
-    this.#database.pragma(`incremental_vacuum(${PAGES_AT_ONCE})`)
-    return this.#number('freelist_count') > 0
-  }
-
-  #number(pragma: string): number {
-    return Number(this.#database.pragma(pragma, { simple: true }))
-  }
+/** Size of a database with all that is committed, in bytes. */
+export function sizeOf(database: Database): number {
+  const read = (pragma: string): number => Number(database.pragma(pragma, { simple: true }))
+  return read('page_size') * read('page_count')
 }

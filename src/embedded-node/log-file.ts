@@ -127,8 +127,6 @@ export function createLogFile(path: string): void {
   rmSync(path, { force: true })
   const database = new Database(path)
   database.pragma('synchronous = FULL')
-  // So that a scavenge can give space back; logs that were made without it are copied by their first one.
-  database.pragma('auto_vacuum = INCREMENTAL')
   database.pragma('page_size = 8192')
   database.pragma(`application_id = ${APPLICATION_ID}`)
   database.pragma(`user_version = ${FORMAT}`)

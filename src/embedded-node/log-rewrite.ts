@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import Database, { type Statement } from 'better-sqlite3'
 import { openLinkTables } from './link-tables.ts'
 import { createLogFile, draftOf } from './log-file.ts'
@@ -36,6 +37,16 @@ export class LogRewrite {
     const isDone = this.#database.transaction(step)()
     if (isDone) this.#steps.shift()
     return this.#steps.length === 0
+  }
+
+  /** Writes what was copied to the disk, while others go on. */
+  async flush(): Promise<void> {
+    const file = await open(this.path, 'r+')
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
   }
 
   /** Copies what was written since, and writes all of it to the disk. Nothing may be written to the log any more. */

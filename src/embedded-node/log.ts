@@ -6,7 +6,7 @@ import { CorruptLog } from './errors.ts'
 import type { CompiledFilter } from './filter.ts'
 import { VISIBLE_IN_ALL } from './hidden-streams.ts'
 import { LinkIndex } from './link-index.ts'
-import { LogCleaner } from './log-cleaner.ts'
+import { LogCleaner, sizeOf } from './log-cleaner.ts'
 import type { LogEvent, Page } from './log-event.ts'
 import { isCorruption, type LogFile, openLogFile } from './log-file.ts'
 import { LogRewrite } from './log-rewrite.ts'
@@ -179,6 +179,11 @@ export class Log {
     this.#guard(() => this.#file.database.pragma('wal_checkpoint(PASSIVE)'))
   }
 
+  /** Size of the file with all that is committed, in bytes. */
+  get size(): number {
+    return sizeOf(this.#file.database)
+  }
+
   /** What a scavenge works with until the log is rewritten. */
   cleaner(): LogCleaner {
     return new LogCleaner(this.#file.database, this.links)
@@ -198,6 +203,9 @@ export class Log {
           isDone = copy.copySome()
         }
       }
+      // What is on the disk by now needs no waiting for below.
+      await copy.flush()
+      await pause()
       this.checkpoint()
       copy.finish()
       this.#file.replaceBy(copy.path)

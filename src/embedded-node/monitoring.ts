@@ -96,14 +96,12 @@ export function processStatistics(): () => Statistics {
 export function logStatistics(log: Log): () => Statistics {
   const folder = dirname(log.path)
   return () => {
-    const { total, free } = log.cleaner().size
     const { bsize, blocks, bfree, bavail } = statfsSync(folder)
     const drive = `sys-drive-${folder}`
     return {
       'es-checksum': log.lastPosition,
       'es-checksumNonFlushed': log.lastPosition,
-      'es-log-bytes': total,
-      'es-log-unusedBytes': free,
+      'es-log-bytes': log.size,
       [`${drive}-availableBytes`]: bavail * bsize,
       [`${drive}-totalBytes`]: blocks * bsize,
       [`${drive}-usedBytes`]: (blocks - bfree) * bsize,

@@ -14,7 +14,7 @@ const SLICE_MS = 5
 const PAUSE_MS = 5
 const EVENTS_AT_ONCE = 100
 
-/** A file that cannot be cut is copied when so much of it is unused. */
+/** The log is copied without what is unused when that is so much of it; otherwise later events take the room. */
 const UNUSED_WORTH_A_COPY = 1 / 20
 
 const HISTORY = '$scavenges'
@@ -93,7 +93,7 @@ export class Scavenger {
     await this.#write(metastreamOf(stream), systemEvent('$metadata', HISTORY_METADATA))
     const started = systemEvent('$scavengeStarted', JSON.stringify({ scavengeId: id, nodeEndpoint: this.#endpoint() }))
     await this.#writeWithLink(stream, started)
-    const sizeBefore = this.#log.cleaner().size.total
+    const sizeBefore = this.#log.size
     let outcome: Outcome = 'Success'
     let problem: string | null = null
     try {
@@ -105,7 +105,7 @@ export class Scavenger {
       if (!signal.aborted) problem = `Error while scavenging DB: ${error instanceof Error ? error.message : error}.`
     }
     if (signal.reason === CLOSING) return
-    const saved = sizeBefore - this.#log.cleaner().size.total
+    const saved = Math.max(0, sizeBefore - this.#log.size)
     await this.#noteEnd(id, outcome, problem, performance.now() - begin, saved)
   }
 
@@ -138,9 +138,10 @@ export class Scavenger {
     if (removable === undefined) return true
     const { from, since } = removable
     const oldest = cleaner.oldestOf(stream, EVENTS_AT_ONCE)
-    for (const { position, revision, created } of oldest) {
+    for (const event of oldest) {
+      const { position, revision, created } = event
       if (position > point || (revision >= from && created >= since) || revision > removable.last) return true
-      cleaner.remove(position)
+      cleaner.remove(event)
     }
     if (oldest.length === EVENTS_AT_ONCE) return false
     // Only metadata of a tombstoned stream goes as a whole.
@@ -161,21 +162,8 @@ export class Scavenger {
   }
 
   async #releaseSpace(signal: AbortSignal): Promise<void> {
-    const cleaner = this.#log.cleaner()
-    const { total, free } = cleaner.size
-    if (!cleaner.canReleasePages) {
-      if (free >= total * UNUSED_WORTH_A_COPY) await this.#log.rewrite(() => pause(signal), SLICE_MS)
-      return
-    }
-    for (let isMore = free > 0; isMore; ) {
-      this.#log.transaction(() => {
-        for (const deadline = performance.now() + SLICE_MS; isMore && performance.now() < deadline; ) {
-          isMore = cleaner.releasePages()
-        }
-      })
-      await pause(signal)
-    }
-    this.#log.checkpoint()
+    if (this.#log.cleaner().unused < UNUSED_WORTH_A_COPY) return
+    await this.#log.rewrite(() => pause(signal), SLICE_MS)
   }
 
   #noteEnd(id: string, result: Outcome, error: string | null, tookMs: number, spaceSaved: number): Promise<void> {

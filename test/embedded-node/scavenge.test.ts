@@ -307,86 +307,83 @@ describe('the space', () => {
     await Promise.all(Array.from({ length: 500 }, (_, index) => fill(index)))
   }
 
-  /** Makes the log one of a version that could not give space back. */
-  function withoutAutoVacuum(dataDir: string): void {
-    const database = new Database(join(dataDir, 'eventstore.sqlite'))
-    database.pragma('journal_mode = DELETE')
-    database.pragma('auto_vacuum = NONE')
-    database.exec('VACUUM')
-    expect(database.pragma('auto_vacuum', { simple: true })).toBe(0)
-    database.close()
-  }
+  test('goes back while others append', async () => {
+    const dataDir = temporaryFolder()
+    const first = await running(dataDir)
+    await filled(first.store)
+    await first.store.revisions('$ce-s')
+    await first.stop()
+    const { store, stop } = await running(dataDir)
+    const file = join(dataDir, 'eventstore.sqlite')
+    const before = statSync(file).size
+    const { scavengeId } = await store.startScavenge()
+    let isOver = false
+    let appended = 0
+    const appending = (async () => {
+      while (!isOver) appended = Number((await store.append('meanwhile-1', event())).nextExpectedRevision) + 1
+    })()
+    const end = await store.endOf(scavengeId)
+    isOver = true
+    await appending
+    expect(end).toMatchObject({ result: 'Success' })
+    expect(end.spaceSaved).toBeGreaterThan(before / 2)
+    expect(appended).toBeGreaterThan(3)
+    const links = (await store.revisions('$ce-s')).length
+    expect((await store.revisions('meanwhile-1')).length).toBe(appended)
+    await store.scavenge()
+    await stop()
+    expect(statSync(file).size).toBeLessThan(before / 2)
+    const again = await running(dataDir)
+    expect((await again.store.revisions('meanwhile-1')).length).toBe(appended)
+    for (let index = 0; index < 500; index += 100)
+      expect(await again.store.revisions(`s-${index}`)).toEqual([0, 1, 2, 3, 4])
+    expect((await again.store.revisions('$ce-s')).length).toBe(links)
+    expect(links).toBe(500 * 5 + 400)
+  }, 120_000)
 
-  test.each(['made by this version', 'made without auto_vacuum'])(
-    'of a log %s goes back while others append',
-    async (kind) => {
-      const dataDir = temporaryFolder()
-      const first = await running(dataDir)
-      await filled(first.store)
-      await first.store.revisions('$ce-s')
-      await first.stop()
-      if (kind === 'made without auto_vacuum') withoutAutoVacuum(dataDir)
-      const { store, stop } = await running(dataDir)
-      const file = join(dataDir, 'eventstore.sqlite')
-      const before = statSync(file).size
-      const { scavengeId } = await store.startScavenge()
-      let isOver = false
-      let appended = 0
-      const appending = (async () => {
-        while (!isOver) appended = Number((await store.append('meanwhile-1', event())).nextExpectedRevision) + 1
-      })()
-      const end = await store.endOf(scavengeId)
-      isOver = true
-      await appending
-      expect(end).toMatchObject({ result: 'Success' })
-      expect(end.spaceSaved).toBeGreaterThan(before / 2)
-      expect(appended).toBeGreaterThan(3)
-      const links = (await store.revisions('$ce-s')).length
-      expect((await store.revisions('meanwhile-1')).length).toBe(appended)
-      await store.scavenge()
-      await stop()
-      expect(statSync(file).size).toBeLessThan(before / 2)
-      const again = await running(dataDir)
-      expect((await again.store.revisions('meanwhile-1')).length).toBe(appended)
-      for (let index = 0; index < 500; index += 100)
-        expect(await again.store.revisions(`s-${index}`)).toEqual([0, 1, 2, 3, 4])
-      expect((await again.store.revisions('$ce-s')).length).toBe(links)
-      expect(links).toBe(500 * 5 + 400)
-    },
-    120_000,
-  )
+  test('is kept where another reads the log, and goes back later; the node goes on', async () => {
+    const dataDir = temporaryFolder()
+    const { store } = await running(dataDir)
+    await filled(store)
+    const reader = new Database(join(dataDir, 'eventstore.sqlite'), { readonly: true })
+    onTestFinished(() => void reader.close())
+    expect(reader.prepare('SELECT count(*) AS count FROM event').get()).toMatchObject({ count: 500 * 5 + 400 + 1 })
+    const error = expect.stringContaining('database is locked')
+    expect(await store.scavenge()).toMatchObject({ result: 'Failed', error, spaceSaved: 0 })
+    await store.append('s-0', event())
+    expect(await store.revisions('s-0')).toEqual([0, 1, 2, 3, 4, 5])
+    reader.close()
+    const { result, spaceSaved } = await store.scavenge()
+    expect(result).toBe('Success')
+    expect(spaceSaved).toBeGreaterThan(1_000_000)
+    expect(await store.revisions('s-0')).toEqual([0, 1, 2, 3, 4, 5])
+  }, 60_000)
 
-  test.each(['made by this version', 'made without auto_vacuum'])(
-    'of a log %s: kill -9 in the middle loses nothing',
-    async (kind) => {
-      const dataDir = temporaryFolder()
-      const first = await running(dataDir)
-      await filled(first.store)
-      const links = await first.store.revisions('$ce-s')
-      await first.stop()
-      if (kind === 'made without auto_vacuum') withoutAutoVacuum(dataDir)
-      let appended = 0
-      for (const delay of [10, 100, 200, 300, 400, 500]) {
-        const node = await startNodeProcess(dataDir)
-        const store = new Store(node.address)
-        await store.startScavenge()
-        const until = performance.now() + delay
-        while (performance.now() < until) {
-          appended = Number((await store.append('meanwhile', event())).nextExpectedRevision) + 1
-        }
-        await node.kill()
-        await store.close()
+  test('goes back or not, and nothing is lost, when the process is killed', async () => {
+    const dataDir = temporaryFolder()
+    const first = await running(dataDir)
+    await filled(first.store)
+    const links = await first.store.revisions('$ce-s')
+    await first.stop()
+    let appended = 0
+    for (const delay of [10, 100, 200, 300, 400, 500]) {
+      const node = await startNodeProcess(dataDir)
+      const store = new Store(node.address)
+      await store.startScavenge()
+      const until = performance.now() + delay
+      while (performance.now() < until) {
+        appended = Number((await store.append('meanwhile', event())).nextExpectedRevision) + 1
       }
-      const { store } = await running(dataDir)
-      expect((await store.revisions('meanwhile')).length).toBe(appended)
-      for (let index = 0; index < 500; index += 100)
-        expect(await store.revisions(`s-${index}`)).toEqual([0, 1, 2, 3, 4])
-      expect(await store.revisions('$ce-s')).toEqual(links)
-      const history = await store.stream('$scavenges', { resolveLinkTos: true })
-      const ends = history.filter(({ event: each }) => each?.type === '$scavengeCompleted')
-      expect(ends.length).toBe(6)
-      expect(await store.scavenge()).toMatchObject({ result: 'Success' })
-    },
-    120_000,
-  )
+      await node.kill()
+      await store.close()
+    }
+    const { store } = await running(dataDir)
+    expect((await store.revisions('meanwhile')).length).toBe(appended)
+    for (let index = 0; index < 500; index += 100) expect(await store.revisions(`s-${index}`)).toEqual([0, 1, 2, 3, 4])
+    expect(await store.revisions('$ce-s')).toEqual(links)
+    const history = await store.stream('$scavenges', { resolveLinkTos: true })
+    const ends = history.filter(({ event: each }) => each?.type === '$scavengeCompleted')
+    expect(ends.length).toBe(6)
+    expect(await store.scavenge()).toMatchObject({ result: 'Success' })
+  }, 120_000)
 })
