@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import {
   BACKWARDS,
   binaryEvent,
@@ -9,6 +10,7 @@ import {
   type ResolvedEvent,
   START,
 } from '@eventstore/db-client'
+import Database from 'better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startNode } from '../support/embedded-node.ts'
 import { eventually } from '../support/eventually.ts'
@@ -165,6 +167,22 @@ test('a link keeps its revision, its id and its position over a restart', async 
   const after = await read(client, '$ce-user')
   expect(after.slice(0, 2)).toEqual(before)
   expect(after.map(asLink)).toEqual(['0: 0@user-1', '1: 1@user-1', '2: 0@user-2'])
+})
+
+test('the index begins with the first read; writers do nothing for it', async () => {
+  const dataDir = temporaryFolder()
+  const tables = (): unknown[] => {
+    const database = new Database(join(dataDir, 'eventstore.sqlite'), { readonly: true })
+    const names = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all()
+    database.close()
+    return names
+  }
+  const { client } = await runningClient(dataDir)
+  await append(client, 'user-1', 'A')
+  await client.getStreamMetadata('$ce-user')
+  expect(tables()).toEqual(['event', 'position_taken'])
+  await links(client, '$ce-user')
+  expect(tables()).toEqual(['event', 'link', 'link_origin', 'link_position', 'link_stream', 'position_taken'])
 })
 
 describe('a subscription', () => {
