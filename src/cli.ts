@@ -3,13 +3,12 @@ import { Command } from 'commander'
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
 import { prepareDataDir } from './cli/data-dir.ts'
-import { withEventStore, withNode } from './cli/event-store.ts'
+import { withEventStore } from './cli/event-store.ts'
 import { explained } from './cli/explained.ts'
 import { addLogCommands } from './cli/log-commands.ts'
 import { addHashPassword } from './cli/hash-password.ts'
 import { count, withProgress } from './cli/progress.ts'
 import { describe, statusReport } from './cli/report.ts'
-import { scavenge } from './cli/scavenge.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { NodeShutDown } from './embedded-node/errors.ts'
 import { nodeUrl, projections, readModelDir, serve, startEmbeddedNode } from './main.ts'
@@ -68,21 +67,6 @@ const node = program
 
 addLogCommands(node, print, interrupted)
 addHashPassword(node, print)
-node
-  .command('scavenge')
-  .description('have the node remove what nobody can read any more and give the space back; it goes on serving')
-  .action(async (_options, command: Command) => {
-    // The option is that of the command above, wherever it stands.
-    const { dataDir }: { dataDir?: string } = command.optsWithGlobals()
-    const config = readConfig({ ...process.env, ...(dataDir !== undefined && { DATA_DIR: dataDir }) })
-    await withNode(config.dataDir, async (address) => {
-      const end = await scavenge(address, print, interrupted())
-      print(
-        `${end.result} after ${end.timeTaken}, ${count(end.spaceSaved)} bytes given back. ${end.error ?? ''}`.trim(),
-      )
-      process.exitCode = end.result === 'Success' ? 0 : EXIT_FAILURE
-    })
-  })
 
 program
   .command('rebuild')

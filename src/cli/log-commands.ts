@@ -6,10 +6,13 @@ import { readNodeAddress } from '../embedded-node/address.ts'
 import { CorruptLog } from '../embedded-node/errors.ts'
 import { backupLog } from '../embedded-node/log-backup.ts'
 import { checkLog, type LogCheck } from '../embedded-node/log-check.ts'
+import { withNode } from './event-store.ts'
 import { count, paced, withProgress } from './progress.ts'
+import { scavenge } from './scavenge.ts'
 
 /** The exit code of a command that has found damage. */
 const EXIT_DAMAGED = 3
+const EXIT_FAILURE = 1
 
 interface Options {
   readonly dataDir?: string
@@ -73,14 +76,30 @@ export function addLogCommands(node: Command, print: (line: string) => void, int
         process.exitCode = EXIT_DAMAGED
       }
     })
+
+  node
+    .command('scavenge')
+    .description('have the node remove what nobody can read any more and give the space back; it goes on serving')
+    .option(...DATA_DIR_OPTION)
+    .action(async (options: Options) => {
+      await withNode(dataDirOf(options), async (address) => {
+        const { result, timeTaken, spaceSaved, error } = await scavenge(address, print, interrupted())
+        print(`${result} after ${timeTaken}, ${count(spaceSaved)} bytes given back. ${error ?? ''}`.trim())
+        process.exitCode = result === 'Success' ? 0 : EXIT_FAILURE
+      })
+    })
 }
 
 const extent = ({ events, streams, lastPosition }: LogCheck): string =>
   `${count(events)} events of ${count(streams)} streams up to position ${lastPosition}`
 
-function logOf({ dataDir }: Options): { dataDir: string; file: string } {
-  const config = readConfig({ ...process.env, ...(dataDir !== undefined && { DATA_DIR: dataDir }) })
-  return { dataDir: config.dataDir, file: existing(join(config.dataDir, 'eventstore.sqlite')) }
+function logOf(options: Options): { dataDir: string; file: string } {
+  const dataDir = dataDirOf(options)
+  return { dataDir, file: existing(join(dataDir, 'eventstore.sqlite')) }
+}
+
+function dataDirOf({ dataDir }: Options): string {
+  return readConfig({ ...process.env, ...(dataDir !== undefined && { DATA_DIR: dataDir }) }).dataDir
 }
 
 function checkFolder(folder: string): void {

@@ -4,10 +4,11 @@ import { dirname } from 'node:path'
 import monitoring from '@eventstore/db-client/generated/monitoring_pb.js'
 import type * as grpc from '@grpc/grpc-js'
 import type { Log } from './log.ts'
+import type { Statistics } from './statistics.ts'
 import { shuttingDown } from './status.ts'
 
 /** Numbers by name, under EventStoreDB's names where it has them. */
-export type Statistics = Readonly<Record<string, string | number>>
+export type Figures = Readonly<Record<string, string | number>>
 
 /** Shortest and longest time between two messages, in milliseconds. */
 const SHORTEST = 100
@@ -15,10 +16,10 @@ const LONGEST = 2 ** 31 - 1
 
 /** The Monitoring service: the statistics of all sources, at once and then at every period, until the client goes. */
 export class MonitoringCalls {
-  readonly #sources: readonly (() => Statistics)[]
+  readonly #sources: readonly (() => Figures)[]
   readonly #open = new Set<() => void>()
 
-  constructor(sources: readonly (() => Statistics)[]) {
+  constructor(sources: readonly (() => Figures)[]) {
     this.#sources = sources
   }
 
@@ -64,8 +65,31 @@ export class MonitoringCalls {
   }
 }
 
+/** What was written since the start of the node, and how fast since the figures before. */
+export function writerFigures(statistics: () => Statistics): () => Figures {
+  let before = { at: performance.now(), commits: 0, events: 0 }
+  return () => {
+    const { commits, events, requests, largestCommit, commitSeconds, longestCommitSeconds } = statistics()
+    const now = { at: performance.now(), commits, events }
+    const seconds = Math.max(now.at - before.at, 1) / 1000
+    const newCommits = commits - before.commits
+    const figures = {
+      'es-writer-fsyncs': commits,
+      'es-writer-events': events,
+      'es-writer-requests': requests,
+      'es-writer-maxEventsPerFsync': largestCommit,
+      'es-writer-commitSeconds': commitSeconds,
+      'es-writer-maxCommitSeconds': longestCommitSeconds,
+      'es-writer-fsyncsPerSecond': newCommits / seconds,
+      'es-writer-eventsPerFsync': newCommits === 0 ? 0 : (events - before.events) / newCommits,
+    }
+    before = now
+    return figures
+  }
+}
+
 /** Memory, processor and connections of this process, and what its machine has. */
-export function processStatistics(): () => Statistics {
+export function processFigures(): () => Figures {
   const startTime = new Date(Date.now() - process.uptime() * 1000).toISOString()
   let before = { at: performance.now(), cpu: process.cpuUsage() }
   return () => {
@@ -93,7 +117,7 @@ export function processStatistics(): () => Statistics {
 }
 
 /** The end of the log, the size of its file and the room on its disk. */
-export function logStatistics(log: Log): () => Statistics {
+export function logFigures(log: Log): () => Figures {
   const folder = dirname(log.path)
   return () => {
     const { bsize, blocks, bfree, bavail } = statfsSync(folder)

@@ -1,6 +1,7 @@
 import operations from '@eventstore/db-client/generated/operations_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import * as grpc from '@grpc/grpc-js'
+import type { Groups } from './persistent/groups.ts'
 import type { Scavenger } from './scavenger.ts'
 import { Failure, handlerThrew, scavengeNotFound, toStatus } from './status.ts'
 
@@ -12,7 +13,11 @@ const { STARTED, INPROGRESS, STOPPED } = operations.ScavengeResp.ScavengeResult
  * The Operations service of a single node. There are no indexes to merge; a lone node neither resigns nor has others
  * to be preferred to, and answers those calls as EventStoreDB does. `shutDown` is called once the answer is given.
  */
-export function operationsCalls(scavenger: Scavenger, shutDown: () => void): grpc.UntypedServiceImplementation {
+export function operationsCalls(
+  scavenger: Scavenger,
+  groups: Groups,
+  shutDown: () => void,
+): grpc.UntypedServiceImplementation {
   const startScavenge: Unary<operations.StartScavengeReq, operations.ScavengeResp> = (call, answer) => {
     if (call.request.getOptions() === undefined) return answer(handlerThrew().status)
     const { id, isNew } = scavenger.start()
@@ -40,7 +45,12 @@ export function operationsCalls(scavenger: Scavenger, shutDown: () => void): grp
       answer(null, new shared.Empty())
       shutDown()
     },
-    restartPersistentSubscriptions: unimplemented('Persistent subscriptions are not supported by this server'),
+    restartPersistentSubscriptions: (_call: unknown, answer: grpc.sendUnaryData<shared.Empty>): void => {
+      groups.restart().then(
+        () => answer(null, new shared.Empty()),
+        (error: unknown) => answer(toStatus(error)),
+      )
+    },
   }
 }
 

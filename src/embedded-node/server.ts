@@ -17,7 +17,7 @@ import { CannotListenOn, PortInUse } from './errors.ts'
 import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
 import { Log } from './log.ts'
-import { logStatistics, MonitoringCalls, processStatistics } from './monitoring.ts'
+import { logFigures, MonitoringCalls, processFigures, writerFigures } from './monitoring.ts'
 import { operationsCalls, refusal } from './operations.ts'
 import { PERSISTENT_METHODS, PersistentCalls, persistentService } from './persistent/calls.ts'
 import { Groups } from './persistent/groups.ts'
@@ -72,16 +72,21 @@ export async function serve({ dataDir, port, security }: WorkerInput, onShutDown
     const access = new Access(authentication && { streams, userOf: (call) => authentication.userOf(call) })
     const store = { log, streams, feed, writer: new EventWriter(streams) }
     const calls = new StreamsCalls(store, committer, access)
-    const persistent = new PersistentCalls(new Groups(store, committer), access)
+    const groups = new Groups(store, committer)
+    const persistent = new PersistentCalls(groups, access, log.links)
     const server = new grpc.Server(authentication ? withInterceptor(authentication.interceptor) : OPTIONS)
     const bound = { port }
     const scavenger = new Scavenger(log, streams, committer, () => endPoint(security.host, bound.port))
-    const monitoring = new MonitoringCalls([processStatistics(), logStatistics(log)])
+    const monitoring = new MonitoringCalls([
+      processFigures(),
+      logFigures(log),
+      writerFigures(() => committer.statistics),
+    ])
     server.addService(streamsService, calls.handlers)
     server.addService(persistentService, persistent.handlers)
     server.addService(ServerFeaturesService, { getSupportedMethods })
     server.addService(GossipService, { read: gossipAbout(bound, security) })
-    server.addService(OperationsService, operationsCalls(scavenger, onShutDown))
+    server.addService(OperationsService, operationsCalls(scavenger, groups, onShutDown))
     server.addService(MonitoringService, monitoring.handlers)
     server.addService(UsersService, refusal(UsersService, 'The users of this server are in a file'))
     server.addService(ProjectionsService, refusal(ProjectionsService, NO_PROJECTIONS))
@@ -144,7 +149,7 @@ async function bind(server: grpc.Server, port: number, { host, tls }: Security):
   }
 }
 
-const OPERATIONS = ['startscavenge', 'stopscavenge', 'shutdown', 'mergeindexes', 'resignnode', 'setnodepriority']
+const OPERATIONS = Object.values(OperationsService).map(({ path }) => path.split('/').at(-1)?.toLowerCase() ?? '')
 
 type Unary<Request, Response> = grpc.handleUnaryCall<Request, Response>
 

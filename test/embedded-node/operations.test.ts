@@ -1,6 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
+import {
+  EventStoreDBClient,
+  jsonEvent,
+  persistentSubscriptionToStreamSettingsFromDefaults,
+} from '@eventstore/db-client'
 import { GossipClient } from '@eventstore/db-client/generated/gossip_grpc_pb.js'
 import { MonitoringClient } from '@eventstore/db-client/generated/monitoring_grpc_pb.js'
 import monitoring from '@eventstore/db-client/generated/monitoring_pb.js'
@@ -47,6 +51,19 @@ describe('Operations', () => {
     await answer((callback) => client.mergeIndexes(empty, callback))
     await answer((callback) => client.setNodePriority(new operations.SetNodePriorityReq().setPriority(5), callback))
     await answer((callback) => client.resignNode(empty, callback))
+  })
+
+  test('begins persistent subscriptions again', async () => {
+    const node = await runningNode()
+    const client = EventStoreDBClient.connectionString(`esdb://${node.address}?tls=false`)
+    onTestFinished(() => client.dispose())
+    await client.createPersistentSubscriptionToStream('s', 'g', persistentSubscriptionToStreamSettingsFromDefaults())
+    const consumer = client.subscribeToPersistentSubscriptionToStream('s', 'g')
+    const dropped = once(consumer, 'error')
+    await once(consumer, 'confirmation')
+    await answer((callback) => operationsAt(node.address).restartPersistentSubscriptions(new shared.Empty(), callback))
+    expect(await dropped).toMatchObject([{ type: 'persistent-subscription-dropped' }])
+    expect(await client.listAllPersistentSubscriptions()).toMatchObject([{ groupName: 'g' }])
   })
 
   test('refuses to stop a scavenge that does not run', async () => {
@@ -137,6 +154,13 @@ describe('Monitoring', () => {
     await eventually(() => newest().get('es-checksum') === String(position?.commit), 'the position shows')
     expect(Number(newest().get('proc-tcp-connections'))).toBe(2)
     expect(Number(newest().get('es-log-bytes'))).toBeGreaterThan(0)
+    const before = Number(newest().get('es-writer-fsyncs'))
+    await Promise.all(Array.from({ length: 50 }, () => client.appendToStream('s', jsonEvent({ type: 't', data: {} }))))
+    await eventually(() => Number(newest().get('es-writer-events')) >= 51, 'the events show')
+    const fsyncs = Number(newest().get('es-writer-fsyncs')) - before
+    expect(fsyncs).toBeGreaterThan(0)
+    expect(fsyncs).toBeLessThan(50)
+    expect(Number(newest().get('es-writer-maxEventsPerFsync'))).toBeGreaterThan(1)
   })
 })
 
@@ -160,7 +184,10 @@ describe('what this server does not have', () => {
     const [streaming] = await once(projectionsClient.statistics(new projections.StatisticsReq()), 'error')
     expect(streaming).toMatchObject({ code: status.UNIMPLEMENTED })
     const user = answer((callback) => usersClient.create(new users.CreateReq(), callback))
-    await expect(user).rejects.toMatchObject({ code: status.UNIMPLEMENTED, details: 'This server has no users' })
+    await expect(user).rejects.toMatchObject({
+      code: status.UNIMPLEMENTED,
+      details: 'The users of this server are in a file',
+    })
     const [details] = await once(usersClient.details(new users.DetailsReq()), 'error')
     expect(details).toMatchObject({ code: status.UNIMPLEMENTED })
   })

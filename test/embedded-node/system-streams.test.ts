@@ -6,6 +6,7 @@ import {
   EventStoreDBClient,
   jsonEvent,
   NO_STREAM,
+  persistentSubscriptionToStreamSettingsFromDefaults,
   type ReadStreamOptions,
   type ResolvedEvent,
   START,
@@ -250,6 +251,27 @@ describe('a subscription', () => {
     expect(early.got).toEqual(all)
     expect(late.got).toEqual(all)
   }, 60_000)
+})
+
+test('a persistent subscription consumes the events of a category', async () => {
+  const { client } = await runningClient()
+  await append(client, 'user-1', 'a', 'b')
+  const settings = persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START, resolveLinkTos: true })
+  await client.createPersistentSubscriptionToStream('$ce-user', 'g', settings)
+  const consumer = client.subscribeToPersistentSubscriptionToStream('$ce-user', 'g')
+  const seen: string[] = []
+  consumer.on('data', (delivered) => {
+    seen.push(`${delivered.event?.streamId} ${delivered.event?.type}`)
+    void consumer.ack(delivered)
+  })
+  consumer.on('error', () => {})
+  onTestFinished(() => consumer.unsubscribe())
+  await eventually(() => seen.length === 2, 'what was there')
+  await append(client, 'user-2', 'c')
+  await append(client, 'other-1', 'd')
+  await append(client, 'user-1', 'e')
+  await eventually(() => seen.length === 4, 'what comes')
+  expect(seen).toEqual(['user-1 a', 'user-1 b', 'user-2 c', 'user-1 e'])
 })
 
 describe('a write', () => {

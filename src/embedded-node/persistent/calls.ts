@@ -3,6 +3,8 @@ import persistent from '@eventstore/db-client/generated/persistent_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import type * as grpc from '@grpc/grpc-js'
 import type { Access } from '../access.ts'
+import { isComputed } from '../computed-streams.ts'
+import type { LinkIndex } from '../link-index.ts'
 import { type Frames, joined } from '../outbox.ts'
 import { handlerThrew, toStatus } from '../status.ts'
 import { groupFailed } from './failures.ts'
@@ -29,16 +31,20 @@ type Unary<Request, Response> = grpc.handleUnaryCall<Request, Response>
 export class PersistentCalls {
   readonly #groups: Groups
   readonly #access: Access
+  readonly #links: LinkIndex
   readonly #readings = new Set<Reading>()
 
-  constructor(groups: Groups, access: Access) {
+  constructor(groups: Groups, access: Access, links: LinkIndex) {
     this.#groups = groups
     this.#access = access
+    this.#links = links
   }
 
   get handlers(): grpc.UntypedServiceImplementation {
     const create = answering<persistent.CreateReq, persistent.CreateResp>(async (request) => {
       const { name, settings } = parseCreate(request)
+      // In slices, for what the group reads at once would be indexed at once.
+      if (isComputed(name.stream)) await this.#links.catchUp()
       await this.#groups.create(name, settings)
       return new persistent.CreateResp()
     })
