@@ -4,6 +4,7 @@ import { kit } from './kit.ts'
 import { list } from './list.ts'
 import { node } from './node.ts'
 import { flatness } from './node-flatness.ts'
+import { overload } from './overload.ts'
 import { memory, rebuild } from './rebuild.ts'
 import { registrations } from './registrations.ts'
 import { startUp } from './start-up.ts'
@@ -24,6 +25,7 @@ const figures: Record<string, () => Promise<void>> = {
   kit: () => kit(5, 1_000, 100),
   node: () => node({ rounds: 5, seconds: 3, events: Math.min(largest, 1_000_000), deliveries: 500 }),
   'node-flatness': () => flatness(sizes, 400),
+  overload: () => overload([16, 32, 64, 128, 256], 4),
 }
 
 const unknown = named.find((name) => !figures[name])

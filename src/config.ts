@@ -14,6 +14,8 @@ export interface Config {
   readonly embeddedNodePort: number
   /** Of the node that is started alone; undefined: on loopback, without users. */
   readonly nodeSecurity: NodeSecurity | undefined
+  /** Most commands that run at a time; the rest is refused. */
+  readonly maxCommands: number
   /** Who is told about registrations; undefined: nobody. */
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
   /** Whether tools for developers are served; not in production. */
@@ -60,6 +62,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     ),
     embeddedNodePort: read('EMBEDDED_NODE_PORT', port.default(2113)),
     nodeSecurity: readNodeSecurity(environment),
+    maxCommands: read('MAX_COMMANDS', maxCommands),
     webhook,
     development: environment['NODE_ENV'] !== 'production',
     underNpm: Boolean(environment['npm_lifecycle_event']),
@@ -98,6 +101,16 @@ const port = z
   .regex(/^\d{1,5}$/, 'a port is a whole number from 0 to 65535')
   .transform(Number)
   .refine((number) => number <= 65_535, 'a port is a whole number from 0 to 65535')
+
+/** Far above the number at which more at a time no longer means more a second: see docs/overload.md. */
+const mostCommands = 10_000
+const maxCommandsRule = `a whole number from 1 to ${mostCommands}`
+const maxCommands = z
+  .string()
+  .regex(/^\d{1,5}$/, maxCommandsRule)
+  .default('64')
+  .transform(Number)
+  .refine((number) => number >= 1 && number <= mostCommands, maxCommandsRule)
 
 const httpUrl = z
   .string()

@@ -7,6 +7,7 @@ import { prepareUserDirectory } from '../projections/users/queries.ts'
 import { type Config, ConfigError } from './config.ts'
 import { withoutPassword } from './connection-string.ts'
 import { type EmbeddedNode, startNode } from './embedded-node/node.ts'
+import { commandLimit } from './cqrs/command-limit.ts'
 import { connectEventStore } from './eventstoredb/event-store.ts'
 import { eventStoreSnapshots } from './eventstoredb/snapshots.ts'
 import { createApp } from './http/app.ts'
@@ -75,6 +76,10 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     closing.push(() => readModel.close())
     const reactors = await startReactions(config, store, logger, closing)
     stop.throwIfAborted()
+    const admit = commandLimit({
+      most: config.maxCommands,
+      onRefused: (refused) => logger.warn({ refused, most: config.maxCommands }, 'overloaded: commands are refused'),
+    })
     const stopping = new AbortController()
     const app = createApp({
       logger,
@@ -83,9 +88,9 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
           readModel.reached(position, timeout, signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal),
       },
       modules: [
-        usersModule({ register: registration(store), queries: readModel }),
+        usersModule({ register: registration(store), queries: readModel, admit }),
         todosModule({
-          ...{ events: store, snapshots: eventStoreSnapshots(store), queries: readModel, logger },
+          ...{ events: store, snapshots: eventStoreSnapshots(store), queries: readModel, admit, logger },
           ...{ clock: () => new Date(), graphiql: config.development },
         }),
       ],

@@ -49,7 +49,9 @@ export function createApp({ modules, readModel, health, logger }: AppOptions): H
     const { method, path } = c.req
     const facts = { requestId: c.get('requestId'), method, path }
     if (problem.status === 500) logger.error({ ...facts, err: error }, 'a request met an unexpected error')
-    if (problem.status === 503) logger.warn({ ...facts, error: error.name }, 'a request could not be served')
+    // Who refuses commands says so, and not once for each of thousands.
+    if (problem.status === 503 && error.name !== 'Overloaded')
+      logger.warn({ ...facts, error: error.name }, 'a request could not be served')
     return sendProblem(c, problem)
   }
 }

@@ -57,6 +57,14 @@ const kitProblems: Problems = {
       'The event store could not be reached or did not answer in time. The outcome of a command may be unknown: ' +
       'send it again with the same Idempotency-Key, which makes the retry safe.',
   },
+  Overloaded: {
+    status: 503,
+    slug: 'overloaded',
+    title: 'Overloaded',
+    headers: { 'Retry-After': '1' },
+    extensions: ['outcome'],
+    detail: 'As many commands are running as may. This one was not begun: send it again later.',
+  },
   ReadModelNotReady: {
     status: 503,
     slug: 'read-model-not-ready',

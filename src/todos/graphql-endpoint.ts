@@ -1,4 +1,4 @@
-import { getOperationAST, GraphQLError, parse, type ValidationRule } from 'graphql'
+import { type ExecutionResult, getOperationAST, GraphQLError, parse, type ValidationRule } from 'graphql'
 import { createLRUCache, createYoga, type Plugin } from 'graphql-yoga'
 import { toClientError, withStatus } from './graphql-errors.ts'
 import { todoSchema } from './graphql-schema.ts'
@@ -8,6 +8,8 @@ export interface GraphQLExchange {
   readonly todos: TodoRequest
   /** Resolves to false where the answer cannot be as new as the client wants it: then no query is executed. */
   readonly awaitToken: () => Promise<boolean>
+  /** Executes a mutation, or nothing of it. */
+  readonly admitMutation: (execute: () => Promise<ExecutionResult>) => Promise<ExecutionResult>
   /** Told of errors that the client only learns to be internal ones. */
   readonly report: (error: unknown) => void
 }
@@ -51,8 +53,12 @@ const maxTokens = 2000
 const plugin: Plugin<GraphQLExchange, GraphQLExchange> = {
   onParse: ({ setParseFn }) => setParseFn((source, options) => parse(source, { ...options, maxTokens })),
   onValidate: ({ addValidationRule }) => addValidationRule(limitedIntrospection),
-  async onExecute({ args: { document, operationName, contextValue }, setResultAndStopExecution }) {
-    if (getOperationAST(document, operationName)?.operation !== 'query') return
+  async onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
+    const { document, operationName, contextValue } = args
+    if (getOperationAST(document, operationName)?.operation !== 'query') {
+      setExecuteFn((all) => contextValue.admitMutation(async () => executeFn(all)))
+      return
+    }
     if (await contextValue.awaitToken()) contextValue.todos.beginQuery()
     else setResultAndStopExecution({})
   },

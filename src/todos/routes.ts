@@ -1,4 +1,6 @@
+import type { ExecutionResult } from 'graphql'
 import { type Context, Hono } from 'hono'
+import { type Admission, Overloaded } from '../cqrs/command-limit.ts'
 import { entityStore } from '../cqrs/entity-store.ts'
 import type { EventSink, EventSource } from '../cqrs/event-store.ts'
 import { everyEvents, type SnapshotSink, type SnapshotSource } from '../cqrs/snapshot.ts'
@@ -26,6 +28,8 @@ interface TodosModuleOptions {
   readonly events: EventSink & EventSource
   readonly snapshots: SnapshotSink & SnapshotSource
   readonly queries: TodoQueries
+  /** What each request with a mutation has to pass: its commands run one after the other. */
+  readonly admit: Admission
   readonly clock: () => Date
   /** Whether who opens the endpoint in a browser gets GraphiQL. */
   readonly graphiql: boolean
@@ -38,16 +42,16 @@ interface Logger {
 }
 
 /** The to-dos' part of the API: GraphQL. */
-export function todosModule({ events, snapshots, queries, clock, graphiql, logger }: TodosModuleOptions) {
+export function todosModule({ events, snapshots, queries, admit, clock, graphiql, logger }: TodosModuleOptions) {
   const onSnapshotFailed = (err: unknown, stream: string) => logger.warn({ stream, err }, 'a snapshot was not written')
   const store = entityStore(todo, { events, snapshots, strategy: everyEvents(10), onSnapshotFailed })
-  const handler = graphqlHandler({ store, queries, clock }, logger)
+  const handler = graphqlHandler({ store, queries, clock }, admit, logger)
   const routes = new Hono<{ Variables: RouteVariables }>().post('/graphql', handler)
   if (graphiql) routes.get('/graphql', async (c) => c.html(await graphiqlPage(), 200, graphiqlHeaders))
   return { routes, problems: todoProblems, links: { graphql: { href: '/graphql' } } }
 }
 
-function graphqlHandler(ports: TodoPorts, logger: Logger) {
+function graphqlHandler(ports: TodoPorts, admit: Admission, logger: Logger) {
   let endpoint: Promise<GraphQLEndpoint> | undefined
   // With the first request, because the libraries take longer to load than most of the service.
   const load = () => import('./graphql-endpoint.ts').then(({ graphqlEndpoint }) => graphqlEndpoint())
@@ -67,9 +71,18 @@ function graphqlHandler(ports: TodoPorts, logger: Logger) {
         return false
       }
     }
+    const admitMutation = async (execute: () => Promise<ExecutionResult>) => {
+      try {
+        return await admit(execute)
+      } catch (error) {
+        if (!(error instanceof Overloaded)) throw error
+        refusal = error
+        return {}
+      }
+    }
     endpoint ??= load()
     const answer = await endpoint
-    const response = await answer(body, c.req.header('Accept'), { todos, awaitToken, report })
+    const response = await answer(body, c.req.header('Accept'), { todos, awaitToken, admitMutation, report })
     // What HTTP refuses is a problem, as on REST.
     if (refusal !== undefined) throw refusal
     c.set('position', todos.position)

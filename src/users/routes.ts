@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type { Admission } from '../cqrs/command-limit.ts'
 import { pageCache } from './page-cache.ts'
 import type { IdempotencyKeyReused, Register } from './registration.ts'
 import { registrationForm } from './registration-form.ts'
@@ -22,18 +23,25 @@ interface Representation {
   readonly etag: string
 }
 
+interface UsersPorts {
+  readonly register: Register
+  readonly queries: UserQueries
+  /** What each registration has to pass. */
+  readonly admit: Admission
+}
+
 /** The users' part of the API. */
-export function usersModule(ports: { readonly register: Register; readonly queries: UserQueries }) {
+export function usersModule(ports: UsersPorts) {
   return { routes: userRoutes(ports), problems: userProblems, links: userLinks }
 }
 
-function userRoutes({ register, queries }: { readonly register: Register; readonly queries: UserQueries }) {
+function userRoutes({ register, queries, admit }: UsersPorts) {
   const cached = pageCache<Representation>(queries)
   return new Hono<{ Variables: RouteVariables }>()
     .post('/user/registration', async (c) => {
       const body = await c.get('readJson')()
       const form = registrationForm(body, c.req.header('Idempotency-Key'), c.get('requestId'))
-      const { user, position, replayed } = await register(form)
+      const { user, position, replayed } = await admit(() => register(form))
       c.set('position', position)
       const resource = userResource({ ...user, createdAt: user.createdAt.toISOString() })
       return c.get('send')(c.get('render')(resource), 201, {

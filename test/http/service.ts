@@ -10,6 +10,7 @@ import { prepareTodoList } from '../../projections/todos/queries.ts'
 import { usersProjection } from '../../projections/users/projection.ts'
 import { prepareUserDirectory } from '../../projections/users/queries.ts'
 import type { EventSink, EventSource } from '../../src/cqrs/event-store.ts'
+import type { Admission } from '../../src/cqrs/command-limit.ts'
 import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
 import { type AppOptions, createApp } from '../../src/http/app.ts'
 import type { Health } from '../../src/http/health.ts'
@@ -36,7 +37,7 @@ export async function startService() {
 
   const appWith = (over: Partial<AppOptions> & { readonly events?: EventSink & Pick<EventSource, 'read'> } = {}) =>
     createApp({
-      modules: [usersModule({ register: registration(over.events ?? store), queries: readModel })],
+      modules: [usersModule({ register: registration(over.events ?? store), queries: readModel, admit: admitAll })],
       ...{ readModel, logger, health: () => healthy },
       ...over,
     })
@@ -51,6 +52,8 @@ export async function startService() {
     })
   return { app, appWith, store, readModel, get, post }
 }
+
+export const admitAll: Admission = (command) => command()
 
 export const healthy: Health = {
   ready: true,

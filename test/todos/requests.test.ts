@@ -1,5 +1,6 @@
 import { buildClientSchema, getIntrospectionQuery, isObjectType, printType } from 'graphql'
 import { describe, expect, it } from 'vitest'
+import { Overloaded } from '../../src/cqrs/command-limit.ts'
 import { problemOf } from '../http/service.ts'
 import { startTodos } from './service.ts'
 
@@ -237,5 +238,27 @@ describe('GET /graphql', () => {
     expect(response.status).toBe(405)
     expect(response.headers.get('Allow')).toBe('POST, OPTIONS')
     expect(await problemOf(response)).toMatchObject({ type: '/problems/method-not-allowed' })
+  })
+})
+
+describe('a mutation that is one command too many', () => {
+  const count = '{ allTodos(first: 1) { totalCount } }'
+  const refuse = () => Promise.reject(new Overloaded(1))
+
+  it('is refused as a whole with 503, as a problem', async () => {
+    const before = await ask(count)
+    const busy = serviceWith({ admit: refuse })
+    const response = await busy.post({
+      query: 'mutation { a: newTodo(text: "a") { id } b: newTodo(text: "b") { id } }',
+    })
+    expect(response.status).toBe(503)
+    expect(response.headers.get('Retry-After')).toBe('1')
+    expect(await problemOf(response)).toMatchObject({ type: '/problems/overloaded', outcome: 'not-appended' })
+    expect((await ask(count)).data).toEqual(before.data)
+  })
+
+  it('keeps no query from being answered', async () => {
+    const { data } = await serviceWith({ admit: refuse }).ask('{ apiVersion allTodos(first: 1) { totalCount } }')
+    expect(data).toMatchObject({ apiVersion: '1.0' })
   })
 })

@@ -4,7 +4,7 @@ import { eventStoreSnapshots } from '../../src/eventstoredb/snapshots.ts'
 import type { Variables } from '../../src/http/module.ts'
 import type { ReadModelProgress } from '../../src/http/read-your-writes.ts'
 import { todosModule } from '../../src/todos/routes.ts'
-import { startService } from '../http/service.ts'
+import { admitAll, startService } from '../http/service.ts'
 
 type Options = Parameters<typeof todosModule>[0]
 
@@ -18,7 +18,7 @@ export async function startTodos() {
   const logged: object[] = []
   const log = (facts: object) => void logged.push(facts)
   const serviceWith = ({ readModel: progress = readModel, ...over }: Over = {}) => {
-    const ports = { events: store, snapshots: eventStoreSnapshots(store), queries: readModel }
+    const ports = { events: store, snapshots: eventStoreSnapshots(store), queries: readModel, admit: admitAll }
     const options = { ...ports, clock: () => new Date(), graphiql: true, logger: { error: log, warn: log } }
     return client(appWith({ modules: [todosModule({ ...options, ...over })], readModel: progress }))
   }
