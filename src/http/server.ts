@@ -3,6 +3,7 @@ import { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import { Connections } from './connections.ts'
 import type { Variables } from './module.ts'
 import { HttpProblem, problemOf } from './problem.ts'
 import { requestId } from './request-id.ts'
@@ -18,22 +19,47 @@ export interface ListeningServer {
   close(): Promise<void>
 }
 
-/** Milliseconds for a client to send the headers of a request, and to send all of it. */
-const headersTimeout = 10_000
-const requestTimeout = 30_000
+export interface ServerLimits {
+  /** Milliseconds for a client to send the headers of a request, and to send all of it: then it gets 408. */
+  readonly headersTimeout: number
+  readonly requestTimeout: number
+  /** Least time between two looks at these, in milliseconds. */
+  readonly connectionsCheckingInterval: number
+  /**
+   * Milliseconds after which a connection is closed on which nothing goes either way, be it that the client does not
+   * read its answer. More than a query may wait for the read model, in which nothing goes either.
+   */
+  readonly idleTimeout: number
+  /** Bytes of the request line and the headers together: beyond them it is 431. The body has a limit of its own. */
+  readonly maxHeaderSize: number
+  /** Bytes of the target in the request line: beyond them it is 414. RFC 9110 wants at least 8,000 to be taken. */
+  readonly maxUrlLength: number
+  readonly maxConnections: number
+}
+
+const defaultLimits: ServerLimits = {
+  ...{ headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000, idleTimeout: 60_000 },
+  ...{ maxHeaderSize: 16_384, maxUrlLength: 8_000, maxConnections: 1_000 },
+}
+
+/** Milliseconds for the requests that were accepted to be answered when the server is closing. */
 const closeTimeout = 8_000
+
+/** Milliseconds for a client to take why it was refused, and to close its side. */
+const lingerTimeout = 1_000
 
 /** Milliseconds after which connections without a request are closed, again and again, when the server is closing. */
 const closeIdleInterval = 150
 
 /**
- * Serves the app over HTTP/1.1.
+ * Serves the app over HTTP/1.1. What a client may take of the server is limited: see {@link ServerLimits}.
  *
  * @throws {CannotListen}
  */
 export async function listen(
   app: Hono<{ Variables: Variables }>,
   { host, port }: { readonly host: string; readonly port: number },
+  limits: Partial<ServerLimits> = {},
 ): Promise<ListeningServer> {
   let closing = false
   const lastOfItsConnection = (response: Response) => {
@@ -50,8 +76,10 @@ export async function listen(
     { errorHandler: (error) => lastOfItsConnection(unreadableRequest(error, current)) },
   )
   // A request without Host is refused by the listener, with a problem; node:http would answer without one.
-  const options = { headersTimeout, requestTimeout, connectionsCheckingInterval: 1_000, requireHostHeader: false }
-  const server = createServer(options, (incoming, outgoing) => {
+  const { idleTimeout, maxUrlLength, maxConnections, ...options } = { ...defaultLimits, ...limits }
+  const server = createServer({ ...options, requireHostHeader: false }, (incoming, outgoing) => {
+    if (!connections.used(incoming, outgoing)) return
+    if ((incoming.url?.length ?? 0) > maxUrlLength) return respond(outgoing, uriTooLong(maxUrlLength))
     if (isRepeated(incoming, 'host')) {
       return respond(outgoing, new HttpProblem('bad-request', 'There may be one Host only.'))
     }
@@ -63,8 +91,16 @@ export async function listen(
     current = incoming
     return answer(incoming, outgoing)
   })
+  server.setTimeout(idleTimeout)
+  const connections = new Connections(server, maxConnections, (socket) => {
+    const detail = 'The server has as many connections as it may, and all of them are in use.'
+    refuse(socket, new HttpProblem('too-many-connections', detail, { 'Retry-After': '1' }), undefined)
+  })
   allowHalfOpen(server)
-  server.on('clientError', (error, socket) => refuse(socket, clientProblem(error), beginningOf(error)))
+  server.on('clientError', (error, socket) => {
+    if (connections.isAnswered(socket)) socket.destroy()
+    else refuse(socket, clientProblem(error, maxUrlLength), beginningOf(error))
+  })
   server.on('checkExpectation', (_: IncomingMessage, outgoing: ServerResponse) => {
     respond(outgoing, new HttpProblem('expectation-failed', 'The only expectation that can be met is 100-continue.'))
   })
@@ -163,10 +199,15 @@ function refuse(socket: Duplex, problem: HttpProblem, incoming: RequestHead | un
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' })
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`)
+  // The other side need not close, and nobody looks at this one any more.
+  const linger = setTimeout(() => socket.destroy(), lingerTimeout)
+  socket.once('close', () => clearTimeout(linger)).on('error', () => undefined)
 }
 
-function clientProblem(error: Error): HttpProblem {
+function clientProblem(error: Error, maxUrlLength: number): HttpProblem {
   const code = 'code' in error ? error.code : undefined
+  const target = /^[A-Z]+ (\S+)/.exec(packetOf(error))?.[1] ?? ''
+  if (code === 'HPE_HEADER_OVERFLOW' && target.length > maxUrlLength) return uriTooLong(maxUrlLength)
   if (code === 'HPE_HEADER_OVERFLOW') return new HttpProblem('headers-too-large', 'The header fields are too large.')
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new HttpProblem('request-timeout', 'The request came too slowly.')
   return new HttpProblem('bad-request', 'This is not a valid HTTP/1.1 request.')
@@ -177,9 +218,16 @@ type RequestHead = Pick<IncomingMessage, 'url' | 'headers'>
 
 /** What node:http could not parse is in the error, if it came in one piece. */
 function beginningOf(error: Error): RequestHead | undefined {
-  const packet = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket.toString('latin1') : ''
-  const url = /^[A-Z]+ (\/\S*) HTTP\//.exec(packet)?.[1]
+  const url = /^[A-Z]+ (\/\S*) HTTP\//.exec(packetOf(error))?.[1]
   return url === undefined ? undefined : { url, headers: {} }
+}
+
+function packetOf(error: Error): string {
+  return 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket.toString('latin1') : ''
+}
+
+function uriTooLong(most: number): HttpProblem {
+  return new HttpProblem('uri-too-long', `The target of a request must have at most ${most} bytes.`)
 }
 
 function rawProblem(
