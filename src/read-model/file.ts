@@ -31,11 +31,14 @@ export function createFile(file: string, projections: readonly Projection[]): Re
   }
 }
 
-/** @throws {UnusableFile} it is missing, corrupt, no database, or of another schema version. */
+/**
+ * @param options.timeout milliseconds to wait for who has locked it: 5,000 by default, in which nothing else is done
+ * @throws {UnusableFile} it is missing, corrupt, no database, or of another schema version.
+ */
 export function openFile(
   file: string,
   projections: readonly Projection[],
-  options: { readonly readonly?: boolean } = {},
+  options: { readonly readonly?: boolean; readonly timeout?: number } = {},
 ): ReadModelDatabase {
   let client: Database.Database | undefined
   try {

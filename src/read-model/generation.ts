@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3'
 import type { Logger } from 'pino'
 import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
+import { FileIdentity } from './file-identity.ts'
 import { type Projection, type ReadModelDatabase, streamPrefixesOf } from './projection.ts'
 import { Projector, type ProjectorStatus, StoreReplaced } from './projector.ts'
 import { ProjectorFenced, ReadModelWriter } from './writer.ts'
@@ -19,6 +20,7 @@ export class Generation<Queries> {
   readonly #queries: Queries
   readonly #writer: ReadModelWriter
   readonly #projector: Projector
+  readonly #identity: FileIdentity
   readonly #begin: Database.Statement<[]>
   readonly #end: Database.Statement<[]>
   readonly #position: { get(): { position: Position | null } | undefined }
@@ -31,6 +33,7 @@ export class Generation<Queries> {
     this.#end = db.$client.prepare('COMMIT')
     this.#position = db.$client.prepare('SELECT position FROM checkpoint')
     this.#writer = new ReadModelWriter(db, projections, 'park')
+    this.#identity = new FileIdentity(db.$client.name)
     this.#projector = new Projector({
       ...{ log, logger, onProgress },
       writer: this.#writer,
@@ -51,6 +54,11 @@ export class Generation<Queries> {
   /** Whether the log was replaced by one that has not what this file was made from. */
   get isOfAnotherLog(): boolean {
     return this.#projector.status().error instanceof StoreReplaced
+  }
+
+  /** Whether the file is still the one that was opened. Where it is not, queries go on, but nothing of it will last. */
+  isIntact(): boolean {
+    return this.#identity.isIntact()
   }
 
   status(): ProjectorStatus {

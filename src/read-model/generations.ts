@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import Database from 'better-sqlite3'
+import { isCorruption } from './sqlite-faults.ts'
 
 /** Names the live file. Replaced by rename, so that a reader sees the old name or the new one and nothing else. */
 const POINTER = 'current'
@@ -47,11 +48,14 @@ export class Generations {
    */
   lock(): GenerationsLock {
     mkdirSync(this.#dir, { recursive: true })
-    const lock = new Database(join(this.#dir, LOCK), { timeout: 0 })
+    const file = join(this.#dir, LOCK)
+    const lock = new Database(file, { timeout: 0 })
     try {
       lock.exec('BEGIN EXCLUSIVE')
     } catch (error) {
       lock.close()
+      // Nobody can hold it. The next to ask for it makes a new one.
+      if (isCorruption(error)) removeFile(file)
       throw isBusy(error) ? new RebuildInProgress(this.#dir) : error
     }
     return {

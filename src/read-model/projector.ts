@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Position } from '../cqrs/event.ts'
 import { type EventLog, type LogBatch, StoreUnavailable } from '../cqrs/event-store.ts'
 import { isInLog, type LastEvent } from './apply.ts'
-import { isPassing } from './sqlite-faults.ts'
+import { isCorruption, isPassing } from './sqlite-faults.ts'
 import type { ReadModelWriter } from './writer.ts'
 
 /** Most events in one transaction: what a query may have to wait for. */
@@ -138,8 +138,11 @@ export class Projector {
     this.#state = willPass ? 'reconnecting' : 'failed'
     this.#error = error
     this.#failures++
-    if (!willPass) logger.error({ err: error, position: writer.position }, 'projector has failed')
-    else if (this.#failures === 1) logger.warn({ err: error, position: writer.position }, 'projector is interrupted')
+    // Who has the file tells of one that is corrupt, and of what becomes of it.
+    if (!willPass && !isCorruption(error))
+      logger.error({ err: error, position: writer.position }, 'projector has failed')
+    if (willPass && this.#failures === 1)
+      logger.warn({ err: error, position: writer.position }, 'projector is interrupted')
     onProgress()
   }
 }

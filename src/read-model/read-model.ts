@@ -4,11 +4,14 @@ import { Generation, type GenerationOptions } from './generation.ts'
 import { Generations, type GenerationsLock, RebuildInProgress, removeFile } from './generations.ts'
 import type { ReadModelDatabase } from './projection.ts'
 import type { ProjectorStatus } from './projector.ts'
-import { isCorruption, isPassing } from './sqlite-faults.ts'
+import { isCorruption, isPassing, isReadOnly } from './sqlite-faults.ts'
 import { Waiters } from './waiters.ts'
 
 /** How often the pointer to the live file is looked at, in milliseconds. */
 const POLL = 200
+
+/** How long a locked file is waited for, in milliseconds: nothing else is done meanwhile. It is tried again later. */
+const LOCK_TIMEOUT = 100
 
 export interface ReadModelOptions<Queries> extends GenerationOptions<Queries> {
   /** Folder of the files; made where it is missing. Belongs to one service. */
@@ -38,15 +41,15 @@ export class ReadModel<Queries> {
   #lock: GenerationsLock | undefined
   /** The file that the pointer names, where it is of no use. */
   #unusable: string | undefined
-  #trouble = ''
+  #trouble: Error | undefined
   readonly #retiring = new Set<Promise<void>>()
 
-  /** @throws {Error} the folder or a file in it cannot be made. */
+  /** Where the folder or a file in it cannot be made or opened, that is tried again for ever. */
   constructor(options: ReadModelOptions<Queries>) {
     this.#options = options
     this.#generations = new Generations(options.dir)
-    this.#look()
-    this.#tidy()
+    this.#safely(() => this.#look())
+    this.#safely(() => this.#tidy())
     this.#poll = setInterval(() => this.#safely(() => this.#look()), POLL)
   }
 
@@ -62,8 +65,8 @@ export class ReadModel<Queries> {
     try {
       return served.query(read)
     } catch (error) {
-      if (!isCorruption(error)) throw error
-      this.#drop(served, error)
+      if (isCorruption(error)) this.#drop(served, error)
+      else if (!isPassing(error)) throw error
       throw new ReadModelNotReady(error)
     }
   }
@@ -81,7 +84,8 @@ export class ReadModel<Queries> {
   status(): ReadModelStatus {
     const generation = this.#served ?? this.#next
     const isServing = this.#served !== undefined && !this.#served.isOfAnotherLog
-    return { ...(generation?.status() ?? NOTHING), isServing }
+    if (generation) return { ...generation.status(), isServing }
+    return { ...NOTHING, isServing, ...(this.#trouble && { state: 'reconnecting', error: this.#trouble }) }
   }
 
   /** Resolves when the last transaction is over and the files are closed. */
@@ -100,10 +104,13 @@ export class ReadModel<Queries> {
   #safely(step: () => void): void {
     try {
       step()
-      this.#trouble = ''
+      this.#trouble = undefined
     } catch (error) {
-      const trouble = String(error)
-      if (trouble !== this.#trouble) this.#options.logger.error({ err: error }, 'read model cannot be built or swapped')
+      const trouble = error instanceof Error ? error : new Error(String(error))
+      if (trouble.message !== this.#trouble?.message) {
+        const { dir, logger } = this.#options
+        logger.error({ err: error, dir }, 'read model cannot be built or opened: tried again until it can')
+      }
       this.#trouble = trouble
     }
   }
@@ -112,16 +119,17 @@ export class ReadModel<Queries> {
     const current = this.#generations.current()
     const known = [this.#served?.file, this.#next?.file, this.#unusable]
     if (current !== undefined && !known.includes(current)) this.#takeUp(current)
-    if (!this.#served && !this.#next) this.#build()
+    if (this.#served && this.#served.file !== this.#unusable && !this.#served.isIntact()) this.#lost(this.#served)
+    if (!this.#next && (!this.#served || this.#served.file === this.#unusable)) this.#build()
     if (this.#served && !this.#served.isOfAnotherLog) this.#waiters.wake(this.#served.position)
     this.#switch()
   }
 
   #takeUp(file: string): void {
     try {
-      this.#follow(openFile(file, this.#options.projections))
+      this.#follow(openFile(file, this.#options.projections, { timeout: LOCK_TIMEOUT }))
     } catch (error) {
-      if (isPassing(error)) throw error
+      if (isPassing(error) && !isReadOnly(error)) throw error
       this.#unusable = file
       const reason = error instanceof UnusableFile ? error.reason : String(error)
       const consequence = this.#served ? 'the one before it stays' : 'the log is replayed into a new one'
@@ -169,7 +177,8 @@ export class ReadModel<Queries> {
 
   #progressed(generation: Generation<Queries>): void {
     const { error } = generation.status()
-    if (generation === this.#served && isCorruption(error)) this.#drop(generation, error)
+    const isUsed = generation === this.#served || generation === this.#next
+    if (isUsed && isCorruption(error)) this.#drop(generation, error)
     else if (generation === this.#served) this.#safely(() => this.#waiters.wake(generation.position))
     else if (generation === this.#next) this.#safely(() => this.#switch())
   }
@@ -178,14 +187,15 @@ export class ReadModel<Queries> {
   #switch(): void {
     const next = this.#next
     if (!next) return
+    if (this.#lock && next.status().state !== 'live') return
+    if (this.#served && !this.#served.isOfAnotherLog && !next.catchUpWith(this.#served)) return
     if (this.#lock) {
-      if (next.status().state !== 'live') return
       next.flush()
       this.#lock.makeCurrent(next.file)
       this.#lock.removeUnused()
       this.#lock.release()
       this.#lock = undefined
-    } else if (this.#served && !this.#served.isOfAnotherLog && !next.catchUpWith(this.#served)) return
+    }
     if (this.#served) this.#retire(this.#served, true)
     this.#served = next
     this.#next = undefined
@@ -194,11 +204,23 @@ export class ReadModel<Queries> {
     this.#waiters.wake(next.position)
   }
 
+  /** Its queries go on, from what the system keeps of it for this process. */
+  #lost({ file }: Generation<Queries>): void {
+    this.#unusable = file
+    const consequence = 'the log is replayed into a new one'
+    this.#options.logger.error({ file }, `read model was removed, replaced or cut under the service: ${consequence}`)
+  }
+
   #drop(generation: Generation<Queries>, error: unknown): void {
     const { file } = generation
     this.#options.logger.error({ err: error, file }, 'read model is corrupt, the log is replayed into a new one')
     this.#unusable = file
-    this.#served = undefined
+    if (generation === this.#served) this.#served = undefined
+    if (generation === this.#next) {
+      this.#next = undefined
+      this.#lock?.release()
+      this.#lock = undefined
+    }
     this.#retire(generation, false)
     this.#safely(() => this.#look())
   }

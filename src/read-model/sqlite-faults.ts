@@ -5,6 +5,11 @@ export function isPassing(error: unknown): boolean {
   return hasCode(error, /^SQLITE_(FULL|IOERR|BUSY|CANTOPEN|NOMEM|READONLY)/)
 }
 
+/** The file may not be written, or the file system; or the file was moved away while it was open. */
+export function isReadOnly(error: unknown): boolean {
+  return hasCode(error, /^SQLITE_READONLY/)
+}
+
 /** The file is damaged: only a replay of the log helps. */
 export function isCorruption(error: unknown): boolean {
   return hasCode(error, /^SQLITE_(CORRUPT|NOTADB)/)

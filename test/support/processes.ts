@@ -18,10 +18,15 @@ export interface Service extends Command {
   readonly url: string
 }
 
-/** Runs the command line as users do, in an environment of its own; killed when the test ends. */
-export function rollbook(parameters: readonly string[], environment: Record<string, string> = {}): Command {
+/** Runs the command line as users do, in an environment of its own; killed when the test ends. `wrapper` is a command that runs it. */
+export function rollbook(
+  parameters: readonly string[],
+  environment: Record<string, string> = {},
+  wrapper: readonly string[] = [],
+): Command {
   const { EVENTSTORE_URL: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env
-  const child = spawn(process.execPath, [resolve('dist/src/cli.js'), ...parameters], {
+  const [program, ...rest] = [...wrapper, process.execPath, resolve('dist/src/cli.js'), ...parameters]
+  const child = spawn(program ?? '', rest, {
     env: { ...inherited, PORT: '0', EMBEDDED_NODE_PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -40,8 +45,9 @@ export function rollbook(parameters: readonly string[], environment: Record<stri
 export async function startService(
   environment: Record<string, string>,
   until: 'ready' | 'listening' = 'ready',
+  wrapper: readonly string[] = [],
 ): Promise<Service> {
-  const command = rollbook(['serve'], environment)
+  const command = rollbook(['serve'], environment, wrapper)
   const url = await printed(command, /API: (http:\/\/[^\s"]+)/)
   if (until === 'ready') await waitUntil(async () => (await fetch(`${url}/health/ready`)).ok, `${url} to be ready`)
   return { ...command, url }
