@@ -129,11 +129,13 @@ export class AppendRefused extends Error {
 /** The event store could not be reached, or did not answer within the deadline. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
+  readonly reason: string
   /** `unknown`: the append may or may not have happened. Repeating it with the same event ids is safe. */
   readonly outcome: 'unknown' | 'not-appended'
 
   constructor(reason: string, outcome: 'unknown' | 'not-appended', options?: ErrorOptions) {
     super(`event store unavailable: ${reason}`, options)
+    this.reason = reason
     this.outcome = outcome
   }
 }

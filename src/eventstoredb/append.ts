@@ -11,7 +11,8 @@ import type { RawEvent } from '../cqrs/event.ts'
 import { type Appended, StoreUnavailable } from '../cqrs/event-store.ts'
 import { within } from '../cqrs/deadline.ts'
 import { initialVersion, type Precondition } from '../cqrs/precondition.ts'
-import { appendFailure } from './errors.ts'
+import { disconnect } from './connection.ts'
+import { appendFailure, inDoubt } from './errors.ts'
 import { toPosition } from './recorded-event.ts'
 
 type Answer = Omit<Appended, 'recordedAt'>
@@ -33,6 +34,7 @@ export class Appender {
 
   async append(stream: string, events: readonly RawEvent[], precondition: Precondition | undefined): Promise<Answer> {
     const end = performance.now() + this.#deadline
+    let isDoubtful = false
     const once = async () => {
       const connection = this.#connection
       const timeout = Math.max(1, Math.min(this.#deadline / 2, end - performance.now()))
@@ -40,8 +42,11 @@ export class Appender {
         return await within(timeout, appendOnce(connection, stream, events, precondition))
       } catch (error) {
         const failure = appendFailure(error, stream, precondition)
-        if (failure instanceof StoreUnavailable && failure.outcome === 'unknown') this.#reconnect(connection)
-        throw failure
+        if (!(failure instanceof StoreUnavailable)) throw failure
+        if (failure.outcome === 'unknown') this.#reconnect(connection)
+        // What an earlier attempt may have appended, a later one that was not even sent does not take back.
+        isDoubtful ||= failure.outcome === 'unknown'
+        throw isDoubtful ? inDoubt(failure) : failure
       }
     }
     const mayRepeat = (error: unknown) => error instanceof StoreUnavailable && isSafeToRepeat(error, precondition)
@@ -63,7 +68,7 @@ export class Appender {
   }
 
   async close(): Promise<void> {
-    await (await this.#connection).dispose()
+    await disconnect(await this.#connection)
   }
 
   /**
@@ -72,7 +77,7 @@ export class Appender {
    */
   #reconnect(failed: Promise<EventStoreDBClient>): void {
     if (this.#connection !== failed) return
-    this.#connection = failed.then((client) => client.dispose()).then(this.#connect)
+    this.#connection = failed.then(disconnect).then(this.#connect)
   }
 }
 

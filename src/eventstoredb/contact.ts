@@ -18,7 +18,8 @@ export class Contact {
     }
   }
 
-  async *ofAll<T>(answers: AsyncIterable<T>): AsyncIterable<T> {
+  /** `onSilence` is called where nobody said why there is no answer. */
+  async *ofAll<T>(answers: AsyncIterable<T>, onSilence?: () => void): AsyncIterable<T> {
     try {
       for await (const answer of answers) {
         this.#isUp = true
@@ -26,6 +27,7 @@ export class Contact {
       }
       this.#isUp = true
     } catch (error) {
+      if (error instanceof StoreUnavailable && error.cause === undefined) onSilence?.()
       throw this.#noticed(error)
     }
   }

@@ -29,6 +29,11 @@ export function isNotLeader(error: unknown): boolean {
   return error instanceof Error && isCommandError(error) && error.type === ErrorType.NOT_LEADER
 }
 
+/** The same failure, of an append whose outcome is not known. */
+export function inDoubt(failure: StoreUnavailable): StoreUnavailable {
+  return failure.outcome === 'unknown' ? failure : new StoreUnavailable(failure.reason, 'unknown', { cause: failure })
+}
+
 /** The store gave no reason: gRPC status 2. */
 export function isUnknown(error: unknown): boolean {
   const cause = error instanceof StoreUnavailable ? error.cause : undefined

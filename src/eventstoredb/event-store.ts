@@ -1,8 +1,8 @@
-import { EventStoreDBClient } from '@eventstore/db-client'
 import type { EventNumber } from '../cqrs/event.ts'
 import { type EventLog, type EventSink, type EventSource, StoreUnavailable } from '../cqrs/event-store.ts'
 import { Appender } from './append.ts'
 import { Arrivals } from './arrivals.ts'
+import { connector, disconnect } from './connection.ts'
 import { Contact } from './contact.ts'
 import { eventAt, lastPosition, readStream, readStreamBackwards } from './read.ts'
 import { subscribeToLog } from './subscribe.ts'
@@ -39,10 +39,11 @@ const LEAST_DEADLINE = 250
  * @throws {Error} the connection string is malformed.
  */
 export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreOptions = {}): EventStore {
-  const connect = () => EventStoreDBClient.connectionString(toLeader(url))
+  const connect = connector(url)
   const appender = new Appender(connect, deadline)
   // Appends drop their connection when an answer is overdue; subscriptions and reads must not go with it.
-  const client = connect()
+  let client = connect()
+  let connectedAt = performance.now()
   const arrivals = new Arrivals()
   const contact = new Contact()
   let isProbing = false
@@ -54,10 +55,19 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
     isProbing = false
   }
 
+  /** A connection that hangs is found out by its keep-alive, but only after 20 s. */
+  function reconnect(): void {
+    // The call was made on the connection before this one.
+    if (performance.now() - connectedAt < deadline) return
+    void disconnect(client)
+    client = connect()
+    connectedAt = performance.now()
+  }
+
   async function recordedAt(stream: string, number: EventNumber, end: number): Promise<Date> {
     const left = Math.max(LEAST_DEADLINE, end - performance.now())
     let created: Date | undefined
-    const read = contact.ofAll(readStream(client, left, stream, number - 1, 1))
+    const read = contact.ofAll(readStream(client, left, stream, number - 1, 1), reconnect)
     for await (const event of read) created = event.created
     if (created === undefined) throw new StoreUnavailable(`event ${number} of ${stream} is gone again`, 'unknown')
     return created
@@ -78,9 +88,9 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
         throw error
       }
     },
-    read: (...parameters) => contact.ofAll(readStream(client, deadline, ...parameters)),
-    readBackwards: (...parameters) => contact.ofAll(readStreamBackwards(client, deadline, ...parameters)),
-    subscribe: (options) => contact.ofAll(subscribeToLog(client, deadline, arrivals, options)),
+    read: (...parameters) => contact.ofAll(readStream(client, deadline, ...parameters), reconnect),
+    readBackwards: (...parameters) => contact.ofAll(readStreamBackwards(client, deadline, ...parameters), reconnect),
+    subscribe: (options) => contact.ofAll(subscribeToLog(client, deadline, arrivals, options), reconnect),
     lastPosition: () => contact.of(lastPosition(client, deadline)),
     eventAt: (position) => contact.of(eventAt(client, deadline, position)),
     isConnected() {
@@ -88,13 +98,7 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
       return contact.isUp
     },
     async close() {
-      await Promise.all([appender.close(), client.dispose()])
+      await Promise.all([appender.close(), disconnect(client)])
     },
   }
-}
-
-/** Unless the connection string wants another node: the client's own choice is any, which would only send it on. */
-function toLeader(url: string): string {
-  if (/[?&]nodePreference=/i.test(url)) return url
-  return `${url}${url.includes('?') ? '&' : '?'}nodePreference=leader`
 }

@@ -7,6 +7,8 @@ export interface TcpProxy {
   dropReplies(): void
   /** From now on, nothing goes either way, and connections stay open. */
   freeze(): void
+  /** Nothing goes either way on the connections that are open, until the function that is returned is called. */
+  freezeOpen(): () => void
   /** Breaks all connections and refuses new ones. */
   cut(): void
   /** Breaks all connections and forwards new ones again. */
@@ -18,6 +20,7 @@ export interface TcpProxy {
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   let mode: 'forward' | 'drop replies' | 'freeze' | 'cut' = 'forward'
   const sockets = new Set<Socket>()
+  const frozen = new WeakSet<Socket>()
   const server = createServer((client) => {
     if (mode === 'cut') return client.destroy()
     const upstream = connect(target)
@@ -32,8 +35,8 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
         to.destroy()
       })
     }
-    client.on('data', (chunk) => mode !== 'freeze' && upstream.write(chunk))
-    upstream.on('data', (chunk) => mode === 'forward' && client.write(chunk))
+    client.on('data', (chunk) => mode !== 'freeze' && !frozen.has(client) && upstream.write(chunk))
+    upstream.on('data', (chunk) => mode === 'forward' && !frozen.has(upstream) && client.write(chunk))
     return undefined
   })
   server.listen(0, '127.0.0.1')
@@ -50,6 +53,13 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     },
     freeze: () => {
       mode = 'freeze'
+    },
+    freezeOpen: () => {
+      const open = [...sockets]
+      for (const socket of open) frozen.add(socket)
+      return () => {
+        for (const socket of open) frozen.delete(socket)
+      }
     },
     cut: () => {
       mode = 'cut'

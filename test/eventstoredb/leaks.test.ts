@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { RawEvent } from '../../src/cqrs/event.ts'
+import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { startNode } from '../support/embedded-node.ts'
+import { eventually } from '../support/eventually.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+
+describe('the connections to the event store', () => {
+  it('that hang are given up for new ones, within the deadline of an append', async () => {
+    const { proxy, store } = await behindProxy(4_000)
+    await store.append(aStream(), [anEvent()], 'new')
+    proxy.freezeOpen()
+    const stream = aStream()
+    expect(await store.append(stream, [anEvent()], 'new')).toMatchObject({ lastNumber: 1 })
+  })
+
+  it('are no more after 100 outages than before', { timeout: 60_000 }, async () => {
+    const { proxy, store } = await behindProxy(600)
+    const outage = async (index: number) => {
+      const append = store.append(aStream(), [anEvent()], 'new')
+      const thaw = index % 10 === 0 ? proxy.freezeOpen() : proxy.restore()
+      await append.catch(() => undefined)
+      const isBack = () =>
+        store.append(aStream(), [anEvent()], 'new').then(
+          () => true,
+          () => false,
+        )
+      await eventually(isBack, `an append after outage ${index}`)
+      thaw?.()
+    }
+    for (let index = 1; index <= 10; index++) await outage(index)
+    const before = openSockets()
+    for (let index = 1; index <= 90; index++) await outage(index)
+    // What was given up because it hung is not used when it is back.
+    for (let index = 1; index <= 10; index++) await outage(0)
+    await eventually(() => openSockets() <= before, `at most ${before} sockets, as before`, 30_000)
+  })
+})
+
+async function behindProxy(deadline: number) {
+  const node = await startNode({ dataDir: temporaryFolder(), port: 0 })
+  onTestFinished(() => node.close())
+  const { hostname, port } = new URL(`http://${node.address}`)
+  const proxy = await startTcpProxy({ host: hostname, port: Number(port) })
+  onTestFinished(() => proxy.close())
+  const store = connectEventStore(`esdb://127.0.0.1:${proxy.port}?tls=false`, { deadline })
+  onTestFinished(() => store.close())
+  return { proxy, store }
+}
+
+/** Of this process: client, proxy and node. */
+function openSockets(): number {
+  const targets = readdirSync('/proc/self/fd').map((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`)
+    } catch {
+      return ''
+    }
+  })
+  return targets.filter((target) => target.startsWith('socket:')).length
+}
+
+const aStream = () => `leaks-${randomUUID()}`
+
+const anEvent = (): RawEvent => ({ id: randomUUID(), type: 'Tested', data: {}, metadata: {} })
