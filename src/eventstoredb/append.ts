@@ -12,10 +12,13 @@ import { type Appended, StoreUnavailable } from '../cqrs/event-store.ts'
 import { within } from '../cqrs/deadline.ts'
 import { initialVersion, type Precondition } from '../cqrs/precondition.ts'
 import { disconnect } from './connection.ts'
-import { appendFailure, inDoubt } from './errors.ts'
+import { appendFailure, inDoubt, isNotLeader } from './errors.ts'
 import { toPosition } from './recorded-event.ts'
 
 type Answer = Omit<Appended, 'recordedAt'>
+
+/** Least time for an attempt after the first, in milliseconds. */
+const LEAST_TIMEOUT = 100
 
 /**
  * Appends over the client's one shared stream, with what it lacks: a deadline, and repetition where that is safe. An
@@ -34,8 +37,11 @@ export class Appender {
 
   async append(stream: string, events: readonly RawEvent[], precondition: Precondition | undefined): Promise<Answer> {
     const end = performance.now() + this.#deadline
-    let isDoubtful = false
+    const hasTime = () => end - performance.now() >= LEAST_TIMEOUT
+    let failed: StoreUnavailable | undefined
     const once = async () => {
+      // What is certain would be put in doubt by an attempt that has no time to end.
+      if (failed && !hasTime()) throw failed
       const connection = this.#connection
       const timeout = Math.max(1, Math.min(this.#deadline / 2, end - performance.now()))
       try {
@@ -43,25 +49,25 @@ export class Appender {
       } catch (error) {
         const failure = appendFailure(error, stream, precondition)
         if (!(failure instanceof StoreUnavailable)) throw failure
-        if (failure.outcome === 'unknown') this.#reconnect(connection)
+        // The client goes to the leader by itself, and a new one would have to look for it.
+        if (failure.outcome === 'unknown' && !isNotLeader(error)) this.#reconnect(connection)
         // What an earlier attempt may have appended, a later one that was not even sent does not take back.
-        isDoubtful ||= failure.outcome === 'unknown'
-        throw isDoubtful ? inDoubt(failure) : failure
+        failed = failed?.outcome === 'unknown' ? inDoubt(failure) : failure
+        throw failed
       }
     }
-    const mayRepeat = (error: unknown) => error instanceof StoreUnavailable && isSafeToRepeat(error, precondition)
+    const mayRepeat = (error: unknown) =>
+      hasTime() && error instanceof StoreUnavailable && isSafeToRepeat(error, precondition)
     try {
       // Not through p-retry, whose bookkeeping takes a tenth of what an append takes.
       return await once()
     } catch (error) {
-      const left = end - performance.now()
-      if (left <= 0 || !mayRepeat(error)) throw error
+      if (!mayRepeat(error)) throw error
       return pRetry(once, {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: 25,
         maxTimeout: 500,
         randomize: true,
-        maxRetryTime: left,
         shouldRetry: ({ error }) => mayRepeat(error),
       })
     }
