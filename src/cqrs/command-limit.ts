@@ -20,16 +20,27 @@ const PACE = 1
 /** Most commands from the line that begin in one turn of the event loop: what a query may have to wait for. */
 const STARTS = 4
 
+/** How long a command may wait for a place, in milliseconds; and for how long at most while no place becomes free. */
+const PATIENCE = 1_000
+const STUCK = 250
+
+interface Waiting {
+  readonly resolve: (hasPlace: boolean) => void
+  readonly since: number
+}
+
 /**
- * Lets so many commands run at a time. One more is refused at once. Where there are more to refuse than one a
- * millisecond, they stand in line for their refusal, and the first takes a place that becomes free before.
+ * Lets so many commands run at a time. The next ones wait in line for a place, at most a second, so that a burst passes;
+ * then they are refused. They are refused at once where no place became free for 250 ms, because the store hangs; in
+ * both cases not more than one a millisecond.
  */
 export function commandLimit({ most, onRefused }: CommandLimitOptions): Admission {
-  /** Each is told whether it has a place. */
-  const line = new Set<(hasPlace: boolean) => void>()
+  const line = new Set<Waiting>()
   let running = 0
   let isStarting = false
   let lastRefusal = Number.NEGATIVE_INFINITY
+  /** When a place was last taken or became free. */
+  let lastMove = Number.NEGATIVE_INFINITY
   let pace: NodeJS.Timeout | undefined
   const report = reporter(onRefused)
 
@@ -37,18 +48,22 @@ export function commandLimit({ most, onRefused }: CommandLimitOptions): Admissio
   function place(): boolean | Promise<boolean> {
     if (running < most && line.size === 0) {
       running++
+      lastMove = performance.now()
       return true
     }
-    if (line.size === 0 && performance.now() - lastRefusal >= PACE) {
-      lastRefusal = performance.now()
+    const now = performance.now()
+    const isStuck = now - lastMove >= STUCK
+    if (isStuck && line.size === 0 && now - lastRefusal >= PACE) {
+      lastRefusal = now
       return false
     }
     pace ??= setInterval(refuseFirst, PACE)
-    return new Promise((resolve) => line.add(resolve))
+    return new Promise((resolve) => line.add({ resolve, since: now }))
   }
 
   function leave(): void {
     running--
+    lastMove = performance.now()
     if (line.size > 0 && !isStarting) startSoon()
   }
 
@@ -62,7 +77,10 @@ export function commandLimit({ most, onRefused }: CommandLimitOptions): Admissio
   }
 
   function refuseFirst(): void {
-    lastRefusal = performance.now()
+    const [first] = line
+    const now = performance.now()
+    if (first && now - first.since < PATIENCE && now - lastMove < STUCK) return
+    lastRefusal = now
     if (answerFirst(false)) return
     clearInterval(pace)
     pace = undefined
@@ -72,7 +90,7 @@ export function commandLimit({ most, onRefused }: CommandLimitOptions): Admissio
     const [first] = line
     if (!first) return false
     line.delete(first)
-    first(hasPlace)
+    first.resolve(hasPlace)
     return true
   }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { anEmail, register, total } from '../support/api.ts'
 import { startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
@@ -12,9 +13,11 @@ it('a service whose event store hangs refuses what is too much at once, goes on 
   expect((await graphql(url, 'mutation { newTodo(text: "first") { id } }')).status).toBe(200)
 
   node.process.kill('SIGSTOP')
-  const held = Array.from({ length: MAX_COMMANDS }, () => register(url, anEmail()))
-  // An answer says that what came before it has taken its place.
-  expect(await total(url)).toBe(1)
+  const isStopped = () => / T /.test(readFileSync(`/proc/${node.process.pid}/stat`, 'utf8'))
+  await waitUntil(isStopped, 'the store to hang')
+  const sent = Array.from({ length: MAX_COMMANDS + 1 }, () => register(url, anEmail()))
+  // Of one too many, one is answered, and the others have taken every place.
+  expect((await Promise.race(sent)).status).toBe(503)
   const refused = anEmail()
 
   const started = performance.now()
@@ -32,7 +35,8 @@ it('a service whose event store hangs refuses what is too much at once, goes on 
   expect((await fetch(`${url}/health/live`)).status).toBe(200)
 
   node.process.kill('SIGCONT')
-  for (const answer of held) expect((await answer).status).toBe(201)
+  const statuses = (await Promise.all(sent)).map(({ status }) => status).sort()
+  expect(statuses).toEqual([...Array.from({ length: MAX_COMMANDS }, () => 201), 503])
   // Nothing was written when it was refused: else this would be 409.
   expect((await register(url, refused)).status).toBe(201)
   await waitUntil(async () => (await fetch(`${url}/health/ready`)).ok, 'it to be ready')
