@@ -26,6 +26,7 @@ const figures: Record<string, () => Promise<void>> = {
   node: () => node({ rounds: 5, seconds: 3, events: Math.min(largest, 1_000_000), deliveries: 500 }),
   'node-flatness': () => flatness(sizes, 400),
   overload: () => overload([16, 32, 64, 128, 256], 4),
+  overload: () => overload([32, 64, 128], 4),
 }
 
 const unknown = named.find((name) => !figures[name])
