@@ -25,7 +25,6 @@ const figures: Record<string, () => Promise<void>> = {
   kit: () => kit(5, 1_000, 100),
   node: () => node({ rounds: 5, seconds: 3, events: Math.min(largest, 1_000_000), deliveries: 500 }),
   'node-flatness': () => flatness(sizes, 400),
-  overload: () => overload([16, 32, 64, 128, 256], 4),
   overload: () => overload([32, 64, 128], 4),
 }
 
