@@ -49,6 +49,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   // Looked at only where it is used, so that webhooks are switched off by unsetting their URL.
   const webhook =
     webhookUrl === undefined ? undefined : { url: webhookUrl, secret: read('WEBHOOK_SECRET', webhookSecret, hidden) }
+  read('ROLLBOOK_FAILPOINTS', noFailpoints(environment['NODE_ENV']))
   return {
     eventStoreUrl: read('EVENTSTORE_URL', connectionString.optional()),
     host: read('HOST', host),
@@ -132,5 +133,12 @@ const webhookSecret = z.string(secretRule).refine((secret) => {
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const logLevel = z.enum(levels, `one of ${levels.join(', ')}`).default('info')
+
+/** Tests use them to end the process at a certain instant. */
+const noFailpoints = (mode: string | undefined) =>
+  z.custom(
+    (value) => value === undefined || mode !== 'production',
+    'failpoints are for tests, never with NODE_ENV=production',
+  )
 
 const hidden = (secret: string): string => (secret === '' ? '' : '***')

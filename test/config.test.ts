@@ -132,6 +132,12 @@ describe('the configuration', () => {
     expect(read).not.toThrow(/change|it@/)
   })
 
+  it('takes failpoints for tests, and refuses them in production', () => {
+    const failpoints = { ROLLBOOK_FAILPOINTS: 'projector.before-commit=kill' }
+    expect(readConfig(failpoints).development).toBe(true)
+    expect(() => readConfig({ ...failpoints, NODE_ENV: 'production' })).toThrow(ConfigError)
+  })
+
   it.each(['change/it', 'change@it', 'change:it', 'change?it'])('wants %s percent-encoded', (password) => {
     const url = (secret: string) => `esdb://admin:${secret}@localhost:2113?tls=false`
     expect(() => readConfig({ EVENTSTORE_URL: url(password) })).toThrow('percent-encode')

@@ -3,6 +3,7 @@ import type { Statement } from 'better-sqlite3'
 import { isComputed } from './computed-streams.ts'
 import { TOMBSTONE } from './decide.ts'
 import { CorruptLog } from './errors.ts'
+import { failpoint } from './failpoint.ts'
 import type { CompiledFilter } from './filter.ts'
 import { VISIBLE_IN_ALL } from './hidden-streams.ts'
 import { LinkIndex } from './link-index.ts'
@@ -129,9 +130,12 @@ export class Log {
     try {
       this.#statements.begin.run()
       write()
+      failpoint('node.before-fsync')
       const written = performance.now()
       this.#statements.commit.run()
-      return (performance.now() - written) / 1_000
+      const seconds = (performance.now() - written) / 1_000
+      failpoint('node.after-fsync')
+      return seconds
     } catch (error) {
       this.#last = last
       if (database.inTransaction) database.exec('ROLLBACK')

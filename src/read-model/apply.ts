@@ -1,5 +1,6 @@
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
+import { failpoint } from './failpoint.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
 import { isOfTheFile } from './sqlite-faults.ts'
 
@@ -17,6 +18,7 @@ export function eventApplier(
       const handle = handlers.get(event.type)
       if (handle && streamPrefixes.some((prefix) => event.stream.startsWith(prefix))) handle(event)
     }
+    failpoint('projector.row-written')
   }
 }
 

@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3'
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import type { LogBatch } from '../cqrs/event-store.ts'
 import { applyAll, eventApplier, type LastEvent, lastInOrder } from './apply.ts'
+import { failpoint } from './failpoint.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
 
 /** Events in one transaction. The search index is written at its end, which costs the less per event the more it is. */
@@ -35,6 +36,7 @@ export class BulkWriter {
     applyAll(events, this.#apply)
     this.#position = position
     this.#uncommitted += events.length
+    failpoint('rebuild.batch-written')
     if (this.#uncommitted >= EVENTS_PER_COMMIT) this.commit()
   }
 

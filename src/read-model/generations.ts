@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import Database from 'better-sqlite3'
+import { failpoint } from './failpoint.ts'
 import { isCorruption } from './sqlite-faults.ts'
 
 /** Names the live file. Replaced by rename, so that a reader sees the old name or the new one and nothing else. */
@@ -71,6 +72,7 @@ export class Generations {
   #point(name: string): void {
     const draft = join(this.#dir, `${POINTER}.new`)
     writeFileSync(draft, `${name}\n`, { flush: true })
+    failpoint('rebuild.pointer-drafted')
     const pointer = join(this.#dir, POINTER)
     if (statSync(pointer, { throwIfNoEntry: false })?.isDirectory()) rmSync(pointer, { recursive: true })
     renameSync(draft, pointer)

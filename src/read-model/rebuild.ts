@@ -2,6 +2,7 @@ import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
 import { isInLog } from './apply.ts'
 import { BulkWriter } from './bulk-writer.ts'
+import { failpoint } from './failpoint.ts'
 import { checkpointOf, createFile, openFile, UnusableFile } from './file.ts'
 import { Generations, type GenerationsLock, removeFile, syncToDisk } from './generations.ts'
 import { type Projection, type ReadModelDatabase, streamPrefixesOf } from './projection.ts'
@@ -121,7 +122,9 @@ async function swapIn(
       if ((lastEvent?.position ?? 0) > (writer.lastEvent?.position ?? 0)) return false
       // Up to there, no event is in the live file that is not in this one.
       writer.write({ events: [], position, caughtUp: true })
+      failpoint('rebuild.before-swap')
       lock.makeCurrent(db.$client.name)
+      failpoint('rebuild.after-swap')
       return true
     } finally {
       live?.$client.close()

@@ -3,6 +3,7 @@ import type Database from 'better-sqlite3'
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import type { LogBatch } from '../cqrs/event-store.ts'
 import { applyAll, eventApplier, type LastEvent, lastInOrder, PoisonEvent } from './apply.ts'
+import { failpoint } from './failpoint.ts'
 import { checkpointOf } from './file.ts'
 import { ParkedEvents } from './parking.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
@@ -91,15 +92,19 @@ export class ReadModelWriter {
   /** `work` returns by how much the number of parked events changes. */
   #commit(position: Position | undefined, lastEvent: LastEvent | undefined, work: () => number): void {
     const transaction = this.#db.$client.transaction(() => {
+      failpoint('projector.batch-begun')
       const parked = work()
       const moved = this.#moveCheckpoint.run(
         ...([position ?? null, lastEvent?.position ?? null, lastEvent?.id ?? null] as const),
         ...([this.#owner, this.#position ?? null] as const),
       )
+      failpoint('projector.checkpoint-written')
       if (moved.changes === 0) throw new ProjectorFenced(this.#db.$client.name)
+      failpoint('projector.before-commit')
       return parked
     })
     this.#parked += transaction.immediate()
+    failpoint('projector.after-commit')
     this.#position = position
     this.#lastEvent = lastEvent
   }
