@@ -9,7 +9,7 @@ import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
 import { openReactionStore } from '../../src/reactions/sqlite-reaction-store.ts'
 import { eventStoreUrl } from '../support/event-store.ts'
 import { eventually } from '../support/eventually.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { startProxy } from '../faults/proxy.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const url = await eventStoreUrl()
@@ -246,7 +246,7 @@ describe('a reactor', () => {
 
   it('outlives an event store that goes away: what is in flight goes on, and nothing is lost', async () => {
     const { hostname, port, search } = new URL(url.replace('esdb://', 'http://'))
-    const proxy = await startTcpProxy({ host: hostname, port: Number(port) })
+    const proxy = await startProxy({ host: hostname, port: Number(port) })
     onTestFinished(() => proxy.close())
     const away = connectEventStore(`esdb://127.0.0.1:${proxy.port}/${search}`, { deadline: 1_000 })
     onTestFinished(() => away.close())
@@ -254,28 +254,28 @@ describe('a reactor', () => {
     const { reactor } = await world.start({ log: away, retry: { ...FAST, maxAttempts: 1_000_000 } })
     await world.append('1', 'InFlight')
     await eventually(() => reactor.status().retrying === 1, 'the event to be in flight')
-    proxy.cut()
+    proxy.down()
     await eventually(() => reactor.status().state === 'reconnecting', 'the loss to be noticed')
     expect(reactor.status()).toMatchObject({ error: { name: 'StoreUnavailable' }, retrying: 1, lag: undefined })
     world.failing.clear()
     await world.hasReacted(['1 InFlight'])
     await world.append('2', 'Meanwhile')
-    proxy.restore()
+    proxy.reset()
     await world.hasReacted(['1 InFlight', '2 Meanwhile'])
     await eventually(() => reactor.status().state === 'live', 'it to be live again')
   })
 
   it('starts while the event store is away, and reacts once it has come', async () => {
     const { hostname, port, search } = new URL(url.replace('esdb://', 'http://'))
-    const proxy = await startTcpProxy({ host: hostname, port: Number(port) })
+    const proxy = await startProxy({ host: hostname, port: Number(port) })
     onTestFinished(() => proxy.close())
-    proxy.cut()
+    proxy.down()
     const away = connectEventStore(`esdb://127.0.0.1:${proxy.port}/${search}`, { deadline: 1_000 })
     onTestFinished(() => away.close())
     const world = aWorld()
     const { reactor } = await world.start({ log: away })
     expect(reactor.status().state).toBe('reconnecting')
-    proxy.restore()
+    proxy.reset()
     await eventually(() => reactor.status().state === 'live', 'it to be live')
     await world.append('1', 'First')
     await world.hasReacted(['1 First'])

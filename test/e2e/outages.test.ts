@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { anEmail, find, register } from '../support/api.ts'
 import { startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { startProxy } from '../faults/proxy.ts'
 
 describe('a service whose event store goes away', () => {
   it('answers queries, refuses commands with 503 in time, and goes on when the store is back', async () => {
@@ -49,18 +49,18 @@ describe('a service whose event store goes away', () => {
   it('tells a repeated request the outcome that it could not tell the first time', async () => {
     const node = await startNode(temporaryDirectory())
     const { port } = new URL(node.url.replace('esdb:', 'http:'))
-    const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(port) })
+    const proxy = await startProxy({ host: '127.0.0.1', port: Number(port) })
     const EVENTSTORE_URL = `esdb://127.0.0.1:${proxy.port}?tls=false`
     const service = await startService({ EVENTSTORE_URL, DATA_DIR: temporaryDirectory() })
     expect((await register(service.url, anEmail())).status).toBe(201)
 
-    proxy.dropReplies()
+    proxy.add({ type: 'timeout', timeout: 0 })
     const email = anEmail()
     const key = { 'idempotency-key': 'the-same' }
     const lost = await register(service.url, email, key)
     expect(lost.status).toBe(503)
     expect(await lost.json()).toMatchObject({ outcome: 'unknown', detail: expect.stringContaining('Idempotency-Key') })
-    proxy.restore()
+    proxy.reset()
 
     await waitUntil(async () => (await fetch(`${service.url}/health/ready`)).ok, 'it to be ready again', 40_000)
     const repeated = await register(service.url, email, key)

@@ -3,17 +3,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RawEvent } from '../../src/cqrs/event.ts'
 import { connectEventStore, type EventStore } from '../../src/eventstoredb/event-store.ts'
 import { eventStoreUrl } from '../support/event-store.ts'
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import { type ToxicProxy, startProxy } from '../faults/proxy.ts'
 
 /** One node without TLS can be put behind a proxy; clients of a cluster go past it, to the nodes themselves. */
 const proxied = /^esdb:\/\/([^@/?,]+@)?([^:/?,]+):(\d+)\/?\?.*\btls=false\b/.exec(await eventStoreUrl())
 const [, , host = '', port = '0'] = proxied ?? []
 
-let proxy: TcpProxy
+let proxy: ToxicProxy
 let store: EventStore
 
 beforeEach(async () => {
-  proxy = await startTcpProxy({ host, port: Number(port) })
+  proxy = await startProxy({ host, port: Number(port) })
   store = connectEventStore(`esdb://127.0.0.1:${proxy.port}?tls=false`, { deadline: 2_000 })
 })
 
@@ -26,15 +26,15 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
   it('an append whose reply is lost is repeated and appended once', async () => {
     const stream = aStream()
     await store.append(aStream(), [anEvent()], 'new')
-    proxy.dropReplies()
+    proxy.add({ type: 'timeout', timeout: 0 })
     const append = store.append(stream, [anEvent()], 'new')
     await isAppended(stream)
-    proxy.restore()
+    proxy.reset()
     expect(await append).toMatchObject({ lastNumber: 1 })
     expect(await numbersOf(store, stream)).toEqual([1])
   })
 
-  it.each(['freeze', 'cut'] as const)(
+  it.each(['freeze', 'down'] as const)(
     'an append ends within its deadline with an unknown outcome (%s)',
     async (fault) => {
       await store.append(aStream(), [anEvent()], 'new')
@@ -46,18 +46,18 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     },
   )
 
-  it.each(['freeze', 'cut'] as const)('a read ends within its deadline (%s)', async (fault) => {
+  it.each(['freeze', 'down'] as const)('a read ends within its deadline (%s)', async (fault) => {
     await store.append(aStream(), [anEvent()], 'new')
     proxy[fault]()
     await expect(numbersOf(store, aStream())).rejects.toMatchObject({ name: 'StoreUnavailable' })
     await expect(store.lastPosition()).rejects.toMatchObject({ name: 'StoreUnavailable' })
   })
 
-  it.each(['freeze', 'cut'] as const)('it is used again as soon as it is back (%s)', async (fault) => {
+  it.each(['freeze', 'down'] as const)('it is used again as soon as it is back (%s)', async (fault) => {
     await store.append(aStream(), [anEvent()], 'new')
     proxy[fault]()
     await expect(store.append(aStream(), [anEvent()], 'new')).rejects.toThrow()
-    proxy.restore()
+    proxy.reset()
     expect(await store.append(aStream(), [anEvent()], 'new')).toMatchObject({ lastNumber: 1 })
     await expect.poll(() => store.lastPosition().catch(() => undefined), { timeout: 10_000 }).toBeGreaterThan(0)
   })
@@ -65,9 +65,9 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
   it('when an append was recorded is told within the deadline of the append', async () => {
     await store.append(aStream(), [anEvent()], 'new')
     const started = performance.now()
-    proxy.dropReplies()
+    proxy.add({ type: 'timeout', timeout: 0 })
     const append = store.append(aStream(), [anEvent()], 'new')
-    setTimeout(() => proxy.restore(), 900)
+    setTimeout(() => proxy.reset(), 900)
     const { recordedAt } = await append
     expect(performance.now() - started).toBeGreaterThan(800)
     proxy.freeze()
@@ -90,10 +90,10 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     expect(store.isConnected()).toBe(false)
     await ask(store)
     expect(store.isConnected()).toBe(true)
-    proxy.cut()
+    proxy.down()
     await expect(ask(store)).rejects.toThrow('event store unavailable')
     expect(store.isConnected()).toBe(false)
-    proxy.restore()
+    proxy.reset()
     await expect.poll(() => store.isConnected(), { timeout: 10_000 }).toBe(true)
   })
 
@@ -108,10 +108,10 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
       store.subscribe({ after, streamPrefixes: [stream], signal: new AbortController().signal, maxBatch: 10 })
     const { position } = await store.append(stream, [anEvent()], 'new')
     const lost = (async () => {
-      for await (const { events } of subscribe(undefined)) if (events.length > 0) proxy.cut()
+      for await (const { events } of subscribe(undefined)) if (events.length > 0) proxy.down()
     })()
     await expect(lost).rejects.toMatchObject({ name: 'StoreUnavailable' })
-    proxy.restore()
+    proxy.reset()
     await store.append(stream, [anEvent()], { version: 1 })
     for await (const { events } of subscribe(position)) {
       if (events.length === 0) continue
