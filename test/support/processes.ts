@@ -1,18 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { type Command, printed, run, waitUntil } from '../faults/processes.ts'
 
-export interface Command {
-  readonly process: ChildProcess
-  /** Everything that it has printed so far, on both channels. */
-  output(): string
-  /** Its exit code, or the signal that ended it. */
-  readonly ended: Promise<number | NodeJS.Signals>
-}
+export { printed, waitUntil }
 
 export interface Service extends Command {
   readonly url: string
@@ -24,21 +16,12 @@ export function rollbook(
   environment: Record<string, string> = {},
   wrapper: readonly string[] = [],
 ): Command {
-  const { EVENTSTORE_URL: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env
-  const [program, ...rest] = [...wrapper, process.execPath, resolve('dist/src/cli.js'), ...parameters]
-  const child = spawn(program ?? '', rest, {
-    env: { ...inherited, PORT: '0', EMBEDDED_NODE_PORT: '0', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const chunks: Buffer[] = []
-  child.stdout.on('data', (chunk) => chunks.push(chunk))
-  child.stderr.on('data', (chunk) => chunks.push(chunk))
-  const ended = once(child, 'close').then(([code, signal]) => code ?? signal)
+  const command = run(parameters, environment, { wrapper })
   onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await ended
+    command.process.kill('SIGKILL')
+    await command.ended
   })
-  return { process: child, ended, output: () => Buffer.concat(chunks).toString() }
+  return command
 }
 
 /** Starts the service and waits until it is ready, or with `until: 'listening'` until it answers. */
@@ -58,31 +41,6 @@ export async function startNode(dataDir: string, port = 0): Promise<Command & { 
   const command = rollbook(['node', '--data-dir', dataDir, '--port', String(port)])
   const url = await printed(command, /Event store: (esdb:\/\/[^\s"]+)/)
   return { ...command, url }
-}
-
-/** Waits for output that matches, and gives the first group of the match. */
-export async function printed(command: Command, pattern: RegExp): Promise<string> {
-  let match: RegExpExecArray | null = null
-  const isOver = async () => {
-    match = pattern.exec(command.output())
-    return match !== null || command.process.exitCode !== null
-  }
-  await waitUntil(isOver, `output like ${pattern}`)
-  const found = pattern.exec(command.output())?.[1]
-  if (found === undefined) throw new Error(`ended without output like ${pattern}:\n${command.output()}`)
-  return found
-}
-
-export async function waitUntil(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  deadline = 20_000,
-): Promise<void> {
-  const end = performance.now() + deadline
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited ${deadline} ms in vain for ${what}`)
-    await setTimeout(5)
-  }
 }
 
 /** A directory that goes away when the test ends. */

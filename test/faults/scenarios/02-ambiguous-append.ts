@@ -1,0 +1,54 @@
+import { setTimeout } from 'node:timers/promises'
+import { startLoad } from '../load.ts'
+import type { ToxicProxy } from '../proxy.ts'
+import type { Run, Scenario } from '../run.ts'
+
+/** Requests reach the store and its replies do not; or nothing does, or late, or in pieces. */
+export const ambiguousAppend: Scenario = {
+  number: 2,
+  name: 'ambiguous append',
+  async run(run) {
+    const node = run.world.node()
+    await node.start()
+    const proxy = await run.world.proxy(node.port)
+    const service = run.service({ store: proxy.url })
+    await service.start()
+    const load = startLoad(run, [service], { keyed: 100 })
+    do {
+      await setTimeout(run.random.integer(100, 400))
+      await breakFor(run, proxy)
+      run.faults++
+    } while (!run.isOver)
+    proxy.reset()
+    await service.ready()
+    await load.stop()
+    run.promise(run.history.count('unknown') > 0, 'some outcomes are unknown')
+    await repeatUnknown(run, service)
+    await run.judge([service])
+  },
+}
+
+async function breakFor({ random }: Run, proxy: ToxicProxy): Promise<void> {
+  const fault = random.pick(['lost replies', 'lost replies', 'reset', 'cut reply', 'cut request', 'slow', 'down'])
+  if (fault === 'lost replies') {
+    const end = proxy.add({ type: 'timeout', timeout: 0 })
+    await setTimeout(random.integer(50, 2_800))
+    end()
+  } else if (fault === 'reset') proxy.add({ type: 'reset_peer', timeout: 0 })()
+  else if (fault === 'cut reply') proxy.add({ type: 'limit_data', bytes: random.integer(1, 400) })
+  else if (fault === 'cut request') proxy.add({ type: 'limit_data', bytes: random.integer(1, 4_000) }, 'upstream')
+  else if (fault === 'slow') proxy.add({ type: 'latency', latency: random.integer(20, 300) })
+  else proxy.down()
+  await setTimeout(random.integer(20, 300))
+  proxy.reset()
+}
+
+/** What has not been told is asked for again, until it is told. */
+async function repeatUnknown(run: Run, service: Parameters<Run['client']>[0]): Promise<void> {
+  const client = run.client(service)
+  const open = run.history.registrations.flatMap(({ intent, outcome }) => (outcome.kind === 'unknown' ? [intent] : []))
+  for (const intent of new Set(open)) {
+    const outcome = await client.register(intent)
+    run.promise(outcome.kind === 'ok', `${intent.name} is told its outcome in the end: ${JSON.stringify(outcome)}`)
+  }
+}
