@@ -62,8 +62,8 @@ function* unique(log: readonly LogEntry[], people: ReadonlyMap<string, string>):
   for (const { stream, number, user, position } of log) {
     if (!user) continue
     const person = people.get(user.name)
-    if (number !== 1) yield { invariant: 'I1', what: `${stream} has a registration at revision ${number - 1}` }
     if (person === undefined) continue
+    if (number !== 1) yield { invariant: 'I1', what: `${stream} has a registration at revision ${number - 1}` }
     const other = streamOf.get(person)
     if (other !== undefined) {
       yield { invariant: 'I1', what: `${person} is registered in ${other} and, at position ${position}, in ${stream}` }

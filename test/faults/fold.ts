@@ -24,13 +24,17 @@ export class Fold {
   constructor(log: readonly LogEntry[]) {
     const users: FoldedUser[] = []
     const parkedStreams = new Set<string>()
+    const registeredStreams = new Set<string>()
     let parked = 0
     for (const { position, stream, type, user } of log) {
-      const isMalformed = type === 'UserRegistered' && user === undefined
-      if (parkedStreams.has(stream) || isMalformed) {
+      const isPoison = type === 'UserRegistered' && (user === undefined || registeredStreams.has(stream))
+      if (parkedStreams.has(stream) || isPoison) {
         parkedStreams.add(stream)
         parked++
-      } else if (user) users.push({ position, ...user })
+      } else if (user) {
+        registeredStreams.add(stream)
+        users.push({ position, ...user })
+      }
       this.#positions.push(position)
       this.#states.push({ total: users.length, parked })
     }

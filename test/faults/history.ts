@@ -38,6 +38,8 @@ export interface Query {
   readonly answer: readonly string[] | number
 }
 
+const PENDING = 'not answered yet'
+
 /** Everything that clients asked for in a run, and what they were told. */
 export class History {
   readonly registrations: Registration[] = []
@@ -49,7 +51,7 @@ export class History {
     const invoked = performance.now()
     const index = this.registrations.length
     // Until it is answered: a run that ends before has not forgotten it.
-    this.registrations.push({ intent, invoked, outcome: { kind: 'unknown', reason: 'not answered' } })
+    this.registrations.push({ intent, invoked, outcome: { kind: 'unknown', reason: PENDING } })
     const outcome = await send()
     this.registrations[index] = { intent, invoked, outcome }
     return outcome
@@ -57,6 +59,11 @@ export class History {
 
   get operations(): number {
     return this.registrations.length + this.queries.length + this.failedQueries.length
+  }
+
+  /** How many clients have given up on an answer, or were told that the outcome is not known. */
+  get toldUnknown(): number {
+    return this.registrations.filter(({ outcome }) => outcome.kind === 'unknown' && outcome.reason !== PENDING).length
   }
 
   count(kind: Outcome['kind']): number {

@@ -1,7 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import { startLoad } from '../load.ts'
+import { waitUntil } from '../processes.ts'
 import type { ToxicProxy } from '../proxy.ts'
 import type { Run, Scenario } from '../run.ts'
+
+/** Faults at the least. */
+const LEAST = 4
 
 /** Requests reach the store and its replies do not; or nothing does, or late, or in pieces. */
 export const ambiguousAppend: Scenario = {
@@ -14,15 +18,19 @@ export const ambiguousAppend: Scenario = {
     const service = run.service({ store: proxy.url })
     await service.start()
     const load = startLoad(run, [service], { keyed: 100 })
-    do {
+    await setTimeout(200)
+    const endLoss = proxy.add({ type: 'timeout', timeout: 0 })
+    await waitUntil(() => run.history.toldUnknown > 0, 'the outcome of a request not to be known')
+    endLoss()
+    run.faults++
+    for (let round = 0; round < LEAST || !run.isOver; round++) {
       await setTimeout(run.random.integer(100, 400))
       await breakFor(run, proxy)
       run.faults++
-    } while (!run.isOver)
+    }
     proxy.reset()
     await service.ready()
     await load.stop()
-    run.promise(run.history.count('unknown') > 0, 'some outcomes are unknown')
     await repeatUnknown(run, service)
     await run.judge([service])
   },
