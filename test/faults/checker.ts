@@ -47,7 +47,7 @@ export interface Record {
 export function check(record: Record): Violation[] {
   const fold = new Fold(record.log)
   const people = new Map(record.registrations.map(({ intent }) => [intent.name, intent.person]))
-  return [
+  const found = [
     ...unique(record.log, people),
     ...durable(record),
     ...exact(record.states, fold),
@@ -55,6 +55,8 @@ export function check(record: Record): Violation[] {
     ...deterministic(record.rebuilds),
     ...readYourWrites(record.queries, fold, people),
   ]
+  // A file is looked at many times, and asked for the same many times.
+  return [...new Map(found.map((violation) => [violation.what, violation])).values()]
 }
 
 function* unique(log: readonly LogEntry[], people: ReadonlyMap<string, string>): Iterable<Violation> {

@@ -15,8 +15,8 @@ import type { ServiceUnderTest } from './world.ts'
 /** A look at the live file, past the service; undefined where there is none that can be read now. */
 export function observe({ name, readModelDir }: ServiceUnderTest): Observation | undefined {
   try {
-    const { position, parkedCount, value } = inspect(readModelDir, projections, totalOf)
-    return { service: name, position, total: value, parked: parkedCount }
+    const { position, value } = inspect(readModelDir, projections, countsOf)
+    return { service: name, position, ...value }
   } catch {
     // It is being built or recovered after a crash.
     return undefined
@@ -24,9 +24,9 @@ export function observe({ name, readModelDir }: ServiceUnderTest): Observation |
 }
 
 export function finalState({ name, readModelDir }: ServiceUnderTest): FinalState {
-  const read = (db: ReadModelDatabase) => ({ total: totalOf(db), users: usersOf(db), digest: digestOf(db) })
-  const { position, parkedCount, value } = inspect(readModelDir, projections, read)
-  return { service: name, position, parked: parkedCount, ...value }
+  const read = (db: ReadModelDatabase) => ({ ...countsOf(db), users: usersOf(db), digest: digestOf(db) })
+  const { position, value } = inspect(readModelDir, projections, read)
+  return { service: name, position, ...value }
 }
 
 /**
@@ -54,8 +54,13 @@ export async function rebuilt(service: ServiceUnderTest): Promise<Rebuild> {
   }
 }
 
-const totalOf = ({ $client }: ReadModelDatabase): number =>
-  $client.prepare<[], number>('SELECT total FROM user_count').pluck().get() ?? -1
+/** Of users only: they are what the record is about. */
+const countsOf = ({ $client }: ReadModelDatabase) => ({
+  total: $client.prepare<[], number>('SELECT total FROM user_count').pluck().get() ?? -1,
+  parked: $client.prepare<[], number>(PARKED).pluck().get() ?? -1,
+})
+
+const PARKED = "SELECT count(*) FROM parked_events WHERE stream LIKE 'user-%'"
 
 const usersOf = ({ $client }: ReadModelDatabase): FoldedUser[] =>
   $client.prepare<[], FoldedUser>('SELECT position, id, name, email FROM users ORDER BY position').all()
