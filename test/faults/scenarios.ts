@@ -7,8 +7,12 @@ import { quietLog } from './scenarios/05-quiet-log.ts'
 import { backlog } from './scenarios/06-backlog.ts'
 import { rebuilds } from './scenarios/07-rebuilds.ts'
 import { poison } from './scenarios/08-poison.ts'
+import { fullDisk } from './scenarios/09-full-disk.ts'
+import { clock } from './scenarios/10-clock.ts'
 import { twoProjectors } from './scenarios/11-two-projectors.ts'
 import { shutdowns } from './scenarios/12-shutdowns.ts'
+import { soak } from './scenarios/13-soak.ts'
+import { oracle } from './scenarios/14-oracle.ts'
 
 export const scenarios: readonly Scenario[] = [
   racers,
@@ -19,6 +23,10 @@ export const scenarios: readonly Scenario[] = [
   backlog,
   rebuilds,
   poison,
+  fullDisk,
+  clock,
   twoProjectors,
   shutdowns,
+  soak,
+  oracle,
 ]

@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { startLoad } from '../load.ts'
+import { waitUntil } from '../processes.ts'
+import type { Run, Scenario } from '../run.ts'
+
+/** Room on the disk, in MiB, of which the ballast leaves next to nothing. */
+const DISK = 16
+
+/** The disk is full under the log, or under the read model, and then has room again. */
+export const fullDisk: Scenario = {
+  number: 9,
+  name: 'full disk',
+  async run(run) {
+    const [log, readModel] = [
+      mountDisk(run, run.world.directory()),
+      mountDisk(run, join(run.world.directory(), 'read-model')),
+    ]
+    if (log === undefined || readModel === undefined) {
+      run.notes.push('not run: it takes the right to mount a tmpfs, which this user or this platform has not')
+      return
+    }
+    const node = run.world.node(log)
+    await node.start()
+    const service = run.service({ store: node.url, dataDir: join(readModel, '..') })
+    await service.start()
+    const load = startLoad(run, [service])
+    for (let round = 0; round < 2 || !run.isOver; round++) {
+      const disk = round % 2 === 0 ? log : readModel
+      await setTimeout(run.random.integer(100, 400))
+      fillDisk(disk)
+      run.faults++
+      await setTimeout(run.random.integer(300, 1_200))
+      rmSync(join(disk, 'ballast'))
+      const before = run.history.count('ok')
+      await waitUntil(() => run.history.count('ok') > before, 'registrations to succeed again')
+      await service.ready()
+    }
+    await load.stop()
+    const reasons = run.history.registrations.map(({ outcome }) => (outcome.kind === 'ok' ? 'ok' : outcome.reason))
+    run.promise(
+      reasons.includes('event-store-unavailable'),
+      `a full log takes no registration: ${[...new Set(reasons)]}`,
+    )
+    await run.judge([service])
+  },
+}
+
+/** A tmpfs, which goes with the run. Undefined where none may be mounted. */
+function mountDisk({ world }: Run, folder: string): string | undefined {
+  mkdirSync(folder, { recursive: true })
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK}m`, 'tmpfs', folder], { stdio: 'ignore' })
+  } catch {
+    return undefined
+  }
+  world.atEnd(() => execFileSync('umount', ['--lazy', folder]))
+  return folder
+}
+
+/** Others write to it at the same time: it is full where nothing more can be written. */
+function fillDisk(folder: string): void {
+  const block = Buffer.alloc(4_096)
+  try {
+    for (;;) appendFileSync(join(folder, 'ballast'), block)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+  }
+}

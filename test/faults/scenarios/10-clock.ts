@@ -1,0 +1,60 @@
+import { setTimeout } from 'node:timers/promises'
+import { z } from 'zod'
+import { startLoad } from '../load.ts'
+import { readLog } from '../log.ts'
+import type { Run, Scenario } from '../run.ts'
+import type { ServiceUnderTest } from '../world.ts'
+
+const DAY = 86_400_000
+
+const page = z.object({ _embedded: z.object({ users: z.array(z.object({ id: z.string(), created_at: z.string() })) }) })
+
+/** Longest time for an answer, in milliseconds: a deadline that went by the clock would come a day late, or at once. */
+const LONGEST = 10_000
+
+/** The clock of the service and of its store is set back by a day, then forth again, under load. */
+export const clock: Scenario = {
+  number: 10,
+  name: 'clock set back by a day',
+  async run(run) {
+    const service = run.service()
+    const load = startLoad(run, [service])
+    for (let round = 0; round < 2 || !run.isOver; round++) {
+      const start = Date.now() + 1_500
+      await service.start({ ROLLBOOK_CLOCK: `${start}:${-DAY},${start + 1_000}:0,${start + 1_500}:${-DAY}` })
+      run.faults += 3
+      await setTimeout(Math.max(0, start + 2_500 - Date.now()))
+      await rebuildsUnderTheClock(run, service)
+      run.promise((await service.terminate()) === 0, 'it ends with 0')
+    }
+    await load.stop()
+    await service.start()
+    await run.judge([service])
+    await orderIsOfPositions(run, service)
+  },
+}
+
+/** The new file is newer than the old one, whatever the clock says. */
+async function rebuildsUnderTheClock(run: Run, service: ServiceUnderTest): Promise<void> {
+  const started = performance.now()
+  const rebuild = service.run('rebuild', { ROLLBOOK_CLOCK: `0:${-2 * DAY}` })
+  run.promise((await rebuild.ended) === 0, `a rebuild two days ago: ${rebuild.output()}`)
+  const outcome = await run.client(service).register(run.intent())
+  run.promise(outcome.kind === 'ok', `a registration a day ago: ${JSON.stringify(outcome)}`)
+  const took = performance.now() - started
+  run.promise(took < 2 * LONGEST, `it took ${Math.round(took)} ms`)
+}
+
+/** The list is in the order of the log, though its times are not. */
+async function orderIsOfPositions(run: Run, { url, storeUrl }: ServiceUnderTest): Promise<void> {
+  const response = await fetch(`${url}/users?limit=200`)
+  const { _embedded: embedded } = page.parse(await response.json())
+  const log = (await readLog(storeUrl)).flatMap(({ user }) => (user ? [user.id] : []))
+  const newest = log.slice(-embedded.users.length).reverse()
+  run.promise(String(embedded.users.map(({ id }) => id)) === String(newest), 'the list is in the order of the log')
+  const times = embedded.users.map(({ created_at }) => Date.parse(created_at))
+  const isDisordered = times.some((time, index) => index > 0 && time > (times[index - 1] ?? 0) + DAY / 2)
+  run.notes.push(
+    `${embedded.users.length} users listed in log order, whose times ${isDisordered ? 'go back' : 'do not go back'}`,
+  )
+}
