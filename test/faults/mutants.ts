@@ -20,7 +20,8 @@ export function mutant(world: World, mutations: readonly Mutation[]): string {
   const dist = join(folder, 'dist')
   cpSync(DIST, dist, { recursive: true })
   cpSync(resolve('package.json'), join(folder, 'package.json'))
-  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
+  // With the sources, which the source maps name.
+  for (const name of ['node_modules', 'src', 'projections']) symlinkSync(resolve(name), join(folder, name))
   for (const { file, from, to } of mutations) {
     const path = join(dist, file)
     const parts = readFileSync(path, 'utf8').split(from)
