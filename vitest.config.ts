@@ -10,6 +10,8 @@ export default defineConfig({
     typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], ignoreSourceErrors: true },
     globalSetup: 'test/support/global-setup.ts',
     pool: 'forks',
+    // The fault scenarios, each of which has several processes of its own.
+    maxConcurrency: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

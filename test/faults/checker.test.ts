@@ -40,11 +40,11 @@ function honestRun(steps: readonly Step[]): Run {
     const asked = { service: 'one', token, invoked: now++, answered: now++, position }
     queries.push({ ...asked, asked: { kind: 'person', person: `p${person}` }, answer: ids })
     queries.push({ ...asked, asked: { kind: 'total' }, answer: fold.at(position).total })
-    observations.push({ service: 'one', position, ...fold.at(position) })
+    observations.push({ service: 'one', file: '1', position, ...fold.at(position) })
   }
   const fold = new Fold(log)
   const position = log.at(-1)?.position ?? 0
-  const state = { service: 'one', position, ...fold.at(position), users: fold.users, digest: 'd' }
+  const state = { service: 'one', file: '1', position, ...fold.at(position), users: fold.users, digest: 'd' }
   const rebuilds = [{ service: 'one', live: 'd', rebuilt: 'd' }]
   return { registrations, queries, log, observations, states: [state], rebuilds }
 }
@@ -148,7 +148,7 @@ const mutations: Record<string, { readonly invariant: string; spoil(run: Run): R
     invariant: 'I4',
     spoil: (run) => {
       const [first] = run.observations.filter(({ position }) => position > 0)
-      const state = { service: 'one', position: 0, total: 0, parked: 0 }
+      const state = { service: 'one', file: '1', position: 0, total: 0, parked: 0 }
       return first && { ...run, observations: [...run.observations, state] }
     },
   },

@@ -13,6 +13,8 @@ export interface Violation {
 export interface Observation {
   /** Whose file it is. */
   readonly service: string
+  /** A rebuild leaves the one before it behind, which may move on until the service has left it. */
+  readonly file: string
   readonly position: number
   /** The counter of users, which an event applied twice raises twice. */
   readonly total: number
@@ -36,7 +38,7 @@ export interface Record {
   readonly queries: readonly Query[]
   /** In log order. */
   readonly log: readonly LogEntry[]
-  /** Of each service in the order in which they were made. */
+  /** Of each file in the order in which they were made. */
   readonly observations: readonly Observation[]
   /** Once nothing happens any more. */
   readonly states: readonly FinalState[]
@@ -137,10 +139,10 @@ function isSameUser(one: FoldedUser | undefined, other: FoldedUser | undefined):
 
 function* checkpoints(observations: readonly Observation[], fold: Fold): Iterable<Violation> {
   const last = new Map<string, number>()
-  for (const { service, position, total, parked } of observations) {
-    const before = last.get(service) ?? 0
+  for (const { service, file, position, total, parked } of observations) {
+    const before = last.get(file) ?? 0
     if (position < before) yield { invariant: 'I4', what: `${service} went back from ${before} to ${position}` }
-    last.set(service, position)
+    last.set(file, position)
     const expected = fold.at(position)
     const missing = expected.total + expected.parked - total - parked
     if (missing > 0) yield { invariant: 'I4', what: `${service} is at ${position} without ${missing} events before it` }

@@ -4,6 +4,7 @@ import type { Asked, History, Intent, Outcome } from './history.ts'
 /** Where requests go: a service may be restarted under another address. */
 interface Server {
   readonly name: string
+  readonly starts: number
   readonly url: string
 }
 
@@ -71,7 +72,8 @@ export class Client {
     token: number | undefined,
     answerOf: (body: z.infer<typeof page>) => T,
   ): Promise<T | undefined> {
-    const { name: service, url } = this.#server
+    const { name, starts, url } = this.#server
+    const service = `${name}, start ${starts}`
     const invoked = performance.now()
     try {
       const headers = token === undefined ? undefined : { 'consistency-token': String(token) }

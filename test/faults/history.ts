@@ -25,7 +25,7 @@ export interface Registration {
 export type Asked = { readonly kind: 'person'; readonly person: string } | { readonly kind: 'total' }
 
 export interface Query {
-  /** Which read model answered. */
+  /** Which process answered. */
   readonly service: string
   readonly asked: Asked
   /** The Consistency-Token that was sent. */

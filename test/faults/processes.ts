@@ -55,7 +55,7 @@ export async function printed(command: Command, pattern: RegExp): Promise<string
 export async function waitUntil(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  deadline = 20_000,
+  deadline = 30_000,
 ): Promise<void> {
   const end = performance.now() + deadline
   while (!(await condition())) {

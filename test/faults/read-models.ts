@@ -15,8 +15,8 @@ import type { ServiceUnderTest } from './world.ts'
 /** A look at the live file, past the service; undefined where there is none that can be read now. */
 export function observe({ name, readModelDir }: ServiceUnderTest): Observation | undefined {
   try {
-    const { position, value } = inspect(readModelDir, projections, countsOf)
-    return { service: name, position, ...value }
+    const { file, position, value } = inspect(readModelDir, projections, countsOf)
+    return { service: name, file, position, ...value }
   } catch {
     // It is being built or recovered after a crash.
     return undefined
@@ -25,8 +25,8 @@ export function observe({ name, readModelDir }: ServiceUnderTest): Observation |
 
 export function finalState({ name, readModelDir }: ServiceUnderTest): FinalState {
   const read = (db: ReadModelDatabase) => ({ ...countsOf(db), users: usersOf(db), digest: digestOf(db) })
-  const { position, value } = inspect(readModelDir, projections, read)
-  return { service: name, position, ...value }
+  const { file, position, value } = inspect(readModelDir, projections, read)
+  return { service: name, file, position, ...value }
 }
 
 /**

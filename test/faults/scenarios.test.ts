@@ -3,7 +3,7 @@ import { runScenario } from './run.ts'
 import { scenarios } from './scenarios.ts'
 
 /** For how long each makes faults, in milliseconds. */
-const DURATION = 6_000
+const DURATION = 4_000
 
 const chosen = process.env['FAULTS_SEED']
 const seed = chosen ? Number(chosen) : Math.floor(Math.random() * 2 ** 31)

@@ -10,13 +10,20 @@ const PATIENCE = 60_000
 /** A process that is started, ended and started again. */
 abstract class Restarted {
   #command: Command | undefined
+  #starts = 0
 
   protected abstract launch(environment: Record<string, string>): Command
 
   protected async begin(environment: Record<string, string>): Promise<Command> {
     await this.kill()
+    this.#starts++
     this.#command = this.launch(environment)
     return this.#command
+  }
+
+  /** How often it was started: which process it is now. */
+  get starts(): number {
+    return this.#starts
   }
 
   get command(): Command {
