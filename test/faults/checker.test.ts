@@ -57,7 +57,7 @@ function serve(log: LogEntry[], intent: Intent, fate: Fate): Outcome {
   if (!first) {
     const position = log.length * 10 + 10
     const user = { id: ulid(), name: intent.name, email: intent.email }
-    log.push({ position, stream, number: 1, eventId: `e${position}`, type: 'UserRegistered', user })
+    log.push({ position, stream, number: 1, eventId: `e${position}`, type: 'UserRegistered', created: 0, user })
   }
   if (fate === 'reply lost') return { kind: 'unknown', reason: 'no reply' }
   const entry = log.find((entry) => entry.stream === stream)
@@ -256,7 +256,7 @@ describe('the checker', () => {
 
   it('expects an event without sense to be parked with the rest of its stream, and others to be ignored', () => {
     const entry = (position: number, stream: string, type: string): LogEntry => {
-      return { position, stream, number: 1, eventId: `e${position}`, type, user: undefined }
+      return { position, stream, number: 1, eventId: `e${position}`, type, created: 0, user: undefined }
     }
     const log = [entry(10, 'user-a', 'UserRegistered'), entry(20, 'user-a', 'Waved'), entry(30, 'user-b', 'Waved')]
     expect(new Fold(log).at(30)).toEqual({ total: 0, parked: 2 })

@@ -8,6 +8,8 @@ export interface LogEntry {
   readonly number: number
   readonly eventId: string
   readonly type: string
+  /** When the store recorded it, by the clock that it had then: milliseconds since the Unix epoch. */
+  readonly created: number
   /** What a registration says; undefined where the event is another, or makes no sense. */
   readonly user: { readonly id: string; readonly name: string; readonly email: string } | undefined
 }
@@ -22,9 +24,9 @@ export async function readLog(storeUrl: string): Promise<LogEntry[]> {
   try {
     const options = { after: undefined, streamPrefixes: ['user-'], maxBatch: 1_000, signal: stop.signal }
     for await (const { events, caughtUp } of store.subscribe(options)) {
-      for (const { id: eventId, position, stream, number, type, data } of events) {
+      for (const { id: eventId, position, stream, number, type, data, created } of events) {
         const user = type === 'UserRegistered' ? registered.safeParse(data).data : undefined
-        entries.push({ position, stream, number, eventId, type, user })
+        entries.push({ position, stream, number, eventId, type, user, created: created.getTime() })
       }
       if (caughtUp) break
     }

@@ -57,6 +57,6 @@ async function repeatUnknown(run: Run, service: Parameters<Run['client']>[0]): P
   const open = run.history.registrations.flatMap(({ intent, outcome }) => (outcome.kind === 'unknown' ? [intent] : []))
   for (const intent of new Set(open)) {
     const outcome = await client.register(intent)
-    run.promise(outcome.kind === 'ok', `${intent.name} is told its outcome in the end: ${JSON.stringify(outcome)}`)
+    run.promise(outcome.kind !== 'unknown', `${intent.name} is told its outcome in the end: ${JSON.stringify(outcome)}`)
   }
 }
