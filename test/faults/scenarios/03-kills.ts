@@ -40,6 +40,7 @@ export const kills: Scenario = {
       else if (point === 'any moment') await killAtAnyMoment(run, service)
       else await untilKilled(run, service, { ROLLBOOK_FAILPOINTS: `${point}=kill@${run.random.integer(1, 40)}` })
     }
+    run.notes.push(`${run.faults} of ${run.kills} died at a failpoint`)
     await service.start()
     await run.judge([service])
     const rebuild = service.run('rebuild')
@@ -54,6 +55,8 @@ async function untilKilled(run: Run, service: ServiceUnderTest, environment: Rec
   const load = startLoad(run, [service])
   const isDead = () => !service.isRunning
   await waitUntil(isDead, 'the process to die', 5_000).catch(() => undefined)
+  // The others did not come to the point in time.
+  if (isDead()) run.faults++
   await dead(run, service)
   await load.stop()
 }
@@ -76,6 +79,7 @@ async function killRebuild(run: Run, service: ServiceUnderTest, point: string): 
   const rebuild = service.run('rebuild', { ROLLBOOK_FAILPOINTS: `${point}=kill` })
   run.promise((await rebuild.ended) === 'SIGKILL', `a rebuild dies at ${point}: ${rebuild.output()}`)
   run.kills++
+  run.faults++
   await setTimeout(run.random.integer(0, 300))
   await dead(run, service)
   await load.stop()
