@@ -32,7 +32,7 @@ export const backlog: Scenario = {
     await service.start({ ROLLBOOK_FAILPOINTS: 'projector.batch-begun=sleep:40' }, 'listening')
     const states = new Set<string>()
     await registers(run, service)
-    await waitUntil(async () => (await look(service, states)) === 200, 'it to catch up', 300_000)
+    await waitUntil(async () => (await look(service, states)) === 200, 'it to catch up', 600_000)
     run.promise(states.has('503 replaying'), `readiness tells of the backlog: ${[...states]}`)
     const peak = resourcesOf(service)?.peak
     if (peak !== undefined && usual !== undefined) {
