@@ -6,8 +6,8 @@ import { startLoad } from '../load.ts'
 import { waitUntil } from '../processes.ts'
 import type { Run, Scenario } from '../run.ts'
 
-/** Room on the disk, in MiB, of which the ballast leaves next to nothing. */
-const DISK = 16
+/** Room on each disk, in MiB: for what a run registers, and a write-ahead log of 32. Ballast takes what is left. */
+const DISK = { short: 64, long: 512 }
 
 /** The disk is full under the log, or under the read model, and then has room again. */
 export const fullDisk: Scenario = {
@@ -50,10 +50,10 @@ const unavailable = ({ history }: Run) =>
     .length
 
 /** A tmpfs, which goes with the run. Undefined where none may be mounted. */
-function mountDisk({ world }: Run, folder: string): string | undefined {
+function mountDisk({ world, settings }: Run, folder: string): string | undefined {
   mkdirSync(folder, { recursive: true })
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK}m`, 'tmpfs', folder], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK[settings.scale]}m`, 'tmpfs', folder], { stdio: 'ignore' })
   } catch {
     return undefined
   }
@@ -63,10 +63,11 @@ function mountDisk({ world }: Run, folder: string): string | undefined {
 
 /** Others write to it at the same time: it is full where nothing more can be written. */
 function fillDisk(folder: string): void {
-  const block = Buffer.alloc(4_096)
-  try {
-    for (;;) appendFileSync(join(folder, 'ballast'), block)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+  for (const size of [2 ** 20, 4_096]) {
+    try {
+      for (;;) appendFileSync(join(folder, 'ballast'), Buffer.alloc(size))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+    }
   }
 }
