@@ -3,10 +3,10 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { RawEvent } from '../../src/cqrs/event.ts'
 import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { startProxy } from '../faults/proxy.ts'
 import { startNode } from '../support/embedded-node.ts'
 import { eventually } from '../support/eventually.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 describe('the connections to the event store', () => {
   it('that hang are given up for new ones, within the deadline of an append', async () => {
@@ -21,7 +21,7 @@ describe('the connections to the event store', () => {
     const { proxy, store } = await behindProxy(600)
     const outage = async (index: number) => {
       const append = store.append(aStream(), [anEvent()], 'new')
-      const thaw = index % 10 === 0 ? proxy.freezeOpen() : proxy.restore()
+      const thaw = index % 10 === 0 ? proxy.freezeOpen() : proxy.reset()
       await append.catch(() => undefined)
       const isBack = () =>
         store.append(aStream(), [anEvent()], 'new').then(
@@ -44,7 +44,7 @@ async function behindProxy(deadline: number) {
   const node = await startNode({ dataDir: temporaryFolder(), port: 0 })
   onTestFinished(() => node.close())
   const { hostname, port } = new URL(`http://${node.address}`)
-  const proxy = await startTcpProxy({ host: hostname, port: Number(port) })
+  const proxy = await startProxy({ host: hostname, port: Number(port) })
   onTestFinished(() => proxy.close())
   const store = connectEventStore(`esdb://127.0.0.1:${proxy.port}?tls=false`, { deadline })
   onTestFinished(() => store.close())

@@ -28,6 +28,8 @@ export interface ToxicProxy {
   down(): void
   /** From now on nothing is read from either side, as if both were stopped; connections stay open. */
   freeze(): void
+  /** The same for the connections that are open now, until the function that is returned is called. */
+  freezeOpen(): () => void
   /** What was held back goes on its way. */
   thaw(): void
   /** Everything is as in the beginning, and all connections are broken. */
@@ -87,6 +89,13 @@ export async function startProxy(target: { readonly host: string; readonly port:
     freeze() {
       isFrozen = true
       for (const socket of sockets) socket.pause()
+    },
+    freezeOpen() {
+      const open = [...sockets]
+      for (const socket of open) socket.pause()
+      return () => {
+        for (const socket of open) socket.resume()
+      }
     },
     thaw() {
       isFrozen = false

@@ -7,9 +7,9 @@ import { projections } from '../../src/main.ts'
 import { inspect } from '../../src/read-model/inspect.ts'
 import type { ReadModelDatabase } from '../../src/read-model/projection.ts'
 import { rebuild } from '../../src/read-model/rebuild.ts'
+import { verify } from '../../src/read-model/verify.ts'
 import type { FinalState, Observation, Rebuild } from './checker.ts'
 import type { FoldedUser } from './fold.ts'
-import { verify } from '../../src/read-model/verify.ts'
 import type { ServiceUnderTest } from './world.ts'
 
 /** A look at the live file, past the service; undefined where there is none that can be read now. */

@@ -146,11 +146,11 @@ export class ServiceUnderTest extends Restarted {
 
   /** Another command of the command line on the same data. */
   run(command: 'rebuild' | 'verify' | 'status', environment: Record<string, string> = {}): Command {
-    return run([command], { ...this.#environment(), ...environment }, this.#dist)
+    return run([command], { ...this.#environment(), ...environment }, { dist: this.#dist })
   }
 
   protected override launch(environment: Record<string, string>): Command {
-    return run(['serve'], { ...this.#environment(), ...environment }, this.#dist)
+    return run(['serve'], { ...this.#environment(), ...environment }, { dist: this.#dist })
   }
 
   #environment(): Record<string, string> {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { connectEventStore } from '../../../src/eventstoredb/event-store.ts'
 import { fill } from '../backlog.ts'
-import { observe } from '../read-models.ts'
 import { waitUntil } from '../processes.ts'
+import { observe } from '../read-models.ts'
 import type { Run, Scenario } from '../run.ts'
 import type { NodeUnderTest, ServiceUnderTest } from '../world.ts'
 

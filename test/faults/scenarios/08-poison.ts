@@ -1,4 +1,4 @@
-import { EventStoreDBClient, binaryEvent, jsonEvent } from '@eventstore/db-client'
+import { binaryEvent, EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import { z } from 'zod'
 import { mutant } from '../mutants.ts'
 import { waitUntil } from '../processes.ts'
