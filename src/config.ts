@@ -17,7 +17,7 @@ export interface Config {
   /** Most commands that run at a time; the rest is refused. */
   readonly maxCommands: number
   /** Who is told about registrations; undefined: nobody. */
-  readonly webhook: { readonly url: string; readonly secret: string } | undefined
+  readonly webhook: WebhookConfig | undefined
   /** Whether tools for developers are served; not in production. */
   readonly development: boolean
   /** Whether npm started the process: it passes on signals that the terminal has sent to the whole group already. */
@@ -31,6 +31,13 @@ export interface NodeSecurity {
   readonly tls: { readonly certificate: string; readonly key: string } | undefined
   /** A file of users. */
   readonly users: string | undefined
+}
+
+export interface WebhookConfig {
+  readonly url: string
+  readonly secret: string
+  /** Services with the same group share the deliveries; undefined: this one makes them all. */
+  readonly group: string | undefined
 }
 
 /**
@@ -48,7 +55,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const webhookUrl = read('WEBHOOK_URL', httpUrl)
   // Looked at only where it is used, so that webhooks are switched off by unsetting their URL.
   const webhook =
-    webhookUrl === undefined ? undefined : { url: webhookUrl, secret: read('WEBHOOK_SECRET', webhookSecret, hidden) }
+    webhookUrl === undefined
+      ? undefined
+      : {
+          url: webhookUrl,
+          secret: read('WEBHOOK_SECRET', webhookSecret, hidden),
+          group: read('WEBHOOK_GROUP', webhookGroup),
+        }
   read('ROLLBOOK_FAILPOINTS', noFailpoints(environment['NODE_ENV']))
   return {
     eventStoreUrl: read('EVENTSTORE_URL', connectionString.optional()),
@@ -130,6 +143,11 @@ const webhookSecret = z.string(secretRule).refine((secret) => {
   const bytes = Buffer.byteLength(base64 ?? '', 'base64')
   return bytes >= SECRET_BYTES.min && bytes <= SECRET_BYTES.max
 }, secretRule)
+
+const webhookGroup = z
+  .string()
+  .regex(/^[\w.-]{1,100}$/, 'the name of a group has 1 to 100 letters, digits, and _ . -')
+  .optional()
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const logLevel = z.enum(levels, `one of ${levels.join(', ')}`).default('info')

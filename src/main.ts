@@ -8,13 +8,13 @@ import { type Config, ConfigError } from './config.ts'
 import { withoutPassword } from './connection-string.ts'
 import { type EmbeddedNode, startNode } from './embedded-node/node.ts'
 import { commandLimit } from './cqrs/command-limit.ts'
-import { connectEventStore } from './eventstoredb/event-store.ts'
+import { connectEventStore, type EventStore } from './eventstoredb/event-store.ts'
 import { eventStoreSnapshots } from './eventstoredb/snapshots.ts'
 import { createApp } from './http/app.ts'
 import type { Health } from './http/health.ts'
 import { listen } from './http/server.ts'
 import type { RecordedEvent } from './cqrs/event.ts'
-import type { EventLog } from './cqrs/event-store.ts'
+import { GroupReactor } from './cqrs/group-reactor.ts'
 import { Reactor, type ReactorNews } from './cqrs/reactor.ts'
 import { openReactionStore } from './reactions/sqlite-reaction-store.ts'
 import { type WebhookMessage, webhooks } from './reactions/webhooks.ts'
@@ -128,20 +128,27 @@ const NODE_ALONE =
 /** Before requests are answered, so that no registration comes too early for its webhook. */
 async function startReactions(
   config: Config,
-  log: EventLog,
+  eventStore: EventStore,
   logger: Logger,
   closing: (() => Promise<void>)[],
-): Promise<readonly Reactor[]> {
+): Promise<readonly (Reactor | GroupReactor)[]> {
   if (!config.webhook) return []
-  const store = openReactionStore(reactionFile(config))
-  closing.push(async () => store.close())
+  const { group } = config.webhook
   const reaction = webhooks({
     name: 'webhooks',
     predicate: { aggregates: [{ type: user.type, events: ['UserRegistered'] }] },
     message: registrationMessage,
     ...config.webhook,
   })
-  const reactor = new Reactor({ log, store, reaction, onNews: (news) => logNews(news, logger) })
+  const onNews = (news: ReactorNews) => logNews(news, logger)
+  let reactor: Reactor | GroupReactor
+  if (group === undefined) {
+    const store = openReactionStore(reactionFile(config))
+    closing.push(async () => store.close())
+    reactor = new Reactor({ log: eventStore, store, reaction, onNews })
+  } else {
+    reactor = new GroupReactor({ groups: eventStore, group, reaction, onNews })
+  }
   closing.push(() => reactor.stop())
   await reactor.start()
   return [reactor]
@@ -165,7 +172,11 @@ function logNews(news: ReactorNews, logger: Logger): void {
   else logger.warn({ ...facts, failures: news.failures }, 'reaction failed and is tried again')
 }
 
-function healthOf(connected: boolean, readModel: ReadModel<unknown>, reactors: readonly Reactor[]): Health {
+function healthOf(
+  connected: boolean,
+  readModel: ReadModel<unknown>,
+  reactors: readonly (Reactor | GroupReactor)[],
+): Health {
   const { isServing, state, error, lag = null, ...progress } = readModel.status()
   return {
     ready: connected && isServing && state === 'live',

@@ -33,6 +33,7 @@ describe('the configuration', () => {
       MAX_COMMANDS: '10000',
       WEBHOOK_URL: 'https://example.com/hooks?a=b',
       WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+      WEBHOOK_GROUP: 'mail.v1',
       NODE_ENV: 'production',
       npm_lifecycle_event: 'start',
       LOG_LEVEL: 'debug',
@@ -45,7 +46,7 @@ describe('the configuration', () => {
       embeddedNodePort: 65_535,
       nodeSecurity: { host: '0.0.0.0', tls: { certificate: 'node.crt', key: 'node.key' }, users: 'users' },
       maxCommands: 10_000,
-      webhook: { url: environment.WEBHOOK_URL, secret: environment.WEBHOOK_SECRET },
+      webhook: { url: environment.WEBHOOK_URL, secret: environment.WEBHOOK_SECRET, group: 'mail.v1' },
       development: false,
       underNpm: true,
       logLevel: 'debug',
@@ -103,6 +104,12 @@ describe('the configuration', () => {
     const read = () => readConfig({ WEBHOOK_URL: 'http://localhost/', WEBHOOK_SECRET: secret })
     const shown = secret === undefined ? '' : '\\*\\*\\*'
     expect(read).toThrow(new RegExp(`^WEBHOOK_SECRET=${shown} is not allowed: whsec_ and 24 to 64 bytes in base64`))
+  })
+
+  it.each(['two words', 'a/b', 'x'.repeat(101)])('refuses the WEBHOOK_GROUP %s', (group) => {
+    const read = () =>
+      readConfig({ WEBHOOK_URL: 'http://localhost/', WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}`, WEBHOOK_GROUP: group })
+    expect(read).toThrow(`WEBHOOK_GROUP=${group} is not allowed: the name of a group has 1 to 100 letters`)
   })
 
   it.each([24, 64])('takes a WEBHOOK_SECRET of %i bytes', (bytes) => {

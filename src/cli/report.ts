@@ -4,6 +4,7 @@ import { prepareUserDirectory } from '../../projections/users/queries.ts'
 import type { Config } from '../config.ts'
 import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
+import type { EventStore } from '../eventstoredb/event-store.ts'
 import { projections, reactionFile, readModelDir } from '../main.ts'
 import { openReactionStore } from '../reactions/sqlite-reaction-store.ts'
 import { isInLog } from '../read-model/apply.ts'
@@ -24,7 +25,7 @@ const PARKED_LISTED = 20
  *
  * @throws {UnusableFile | UnusableReactionFile | StoreUnavailable}
  */
-export async function statusReport(log: EventLog, config: Config): Promise<{ lines: string[]; isHealthy: boolean }> {
+export async function statusReport(log: EventStore, config: Config): Promise<{ lines: string[]; isHealthy: boolean }> {
   const look = () => inspect(readModelDir(config), projections, (db) => prepareUserDirectory(db).total())
   const end = (await log.lastPosition()) ?? 0
   let seen = look()
@@ -38,6 +39,7 @@ export async function statusReport(log: EventLog, config: Config): Promise<{ lin
     lag = await eventsAfter(log, seen.position)
   }
   const reactions = await reactionsReport(reactionFile(config))
+  const group = await groupReport(log, config)
   const isOfAnotherLog = seen.lastEvent !== undefined && !(await isInLog(log, seen.lastEvent))
   const troubles = [
     ...(isOfAnotherLog ? ['The event store was restored or replaced since the read model was made: rebuild it.'] : []),
@@ -45,10 +47,12 @@ export async function statusReport(log: EventLog, config: Config): Promise<{ lin
     ...(seen.parkedCount > 0
       ? ['Events are parked: they are applied when the service starts with code that can.']
       : []),
-    ...(reactions.parked > 0 ? ['Reactions have parked events: they are tried again when the service starts.'] : []),
+    ...(reactions.parked + group.parked > 0
+      ? ['Reactions have parked events: they are tried again when the service starts.']
+      : []),
   ]
   return {
-    lines: [...facts(seen, end, lag), ...parkedLines(seen), ...reactions.lines, ...troubles],
+    lines: [...facts(seen, end, lag), ...parkedLines(seen), ...reactions.lines, ...group.lines, ...troubles],
     isHealthy: troubles.length === 0,
   }
 }
@@ -73,6 +77,15 @@ async function reactionsReport(file: string): Promise<{ lines: string[]; parked:
   } finally {
     store.close()
   }
+}
+
+/** Of webhooks that are shared. Their parked events are in a stream of the event store. */
+async function groupReport(store: EventStore, { webhook }: Config): Promise<{ lines: string[]; parked: number }> {
+  if (webhook?.group === undefined) return { lines: [], parked: 0 }
+  const { position, parked } = (await store.groupStatus(webhook.group)) ?? { position: 0, parked: 0 }
+  const line = `reaction    webhooks (group ${webhook.group}): position ${position}, parked ${count(parked)}`
+  const where = `  in the stream $persistentsubscription-$all::${webhook.group}-parked`
+  return { lines: parked > 0 ? [line, where] : [line], parked }
 }
 
 /** One line for a difference between the read model and the log. */

@@ -1,13 +1,15 @@
+import type { ConsumerGroups } from '../cqrs/consumer-group.ts'
 import type { EventNumber } from '../cqrs/event.ts'
 import { type EventLog, type EventSink, type EventSource, StoreUnavailable } from '../cqrs/event-store.ts'
 import { Appender } from './append.ts'
 import { Arrivals } from './arrivals.ts'
 import { connector, disconnect } from './connection.ts'
+import { consumerGroups } from './consumer-groups.ts'
 import { Contact } from './contact.ts'
 import { eventAt, lastPosition, readStream, readStreamBackwards } from './read.ts'
 import { subscribeToLog } from './subscribe.ts'
 
-export interface EventStore extends EventSink, EventSource, EventLog {
+export interface EventStore extends EventSink, EventSource, EventLog, ConsumerGroups {
   /**
    * Whether the store answered what it was asked last: an append, a read, or a subscription. Costs nothing while it
    * did; else the store is asked again, so that a later call tells when it is back.
@@ -93,6 +95,7 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
     subscribe: (options) => contact.ofAll(subscribeToLog(client, deadline, arrivals, options), reconnect),
     lastPosition: () => contact.of(lastPosition(client, deadline)),
     eventAt: (position) => contact.of(eventAt(client, deadline, position)),
+    ...consumerGroups(() => client, deadline),
     isConnected() {
       if (!contact.isUp) void probe()
       return contact.isUp

@@ -10,6 +10,7 @@ export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 export interface Delivery {
   readonly id: string
   readonly method: string | undefined
+  readonly path: string | undefined
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
@@ -34,8 +35,8 @@ export const status = (code: number, headers: Record<string, string> = {}) => {
 /** A webhook receiver on loopback; closed with the test. */
 export async function startReceiver(port = 0): Promise<Receiver> {
   const server = createServer(async (request, response) => {
-    const { method, headers } = request
-    const delivery = { id: String(headers['webhook-id']), method, headers, body: await text(request) }
+    const { method, headers, url: path } = request
+    const delivery = { id: String(headers['webhook-id']), method, path, headers, body: await text(request) }
     receiver.deliveries.push(delivery)
     receiver.answer(response, delivery)
   })
