@@ -39,7 +39,7 @@ program
     prepareDataDir(config.dataDir)
     await runUntilStopped(config, async (logger, stop) => {
       const service = await serve(config, logger, stop)
-      logger.info(`Rollbook is up. API: ${service.url} Event store: ${service.eventStore}`)
+      logger.info(`Rollbook is up. API: ${service.url} Docs: ${service.url}/docs Event store: ${service.eventStore}`)
       return service
     })
   })

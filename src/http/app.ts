@@ -1,6 +1,7 @@
 import { type Context, type Handler, Hono, type Next } from 'hono'
 import type { Logger } from 'pino'
 import { type HalLink, render } from './hal.ts'
+import { docsRoutes } from './docs.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { readJson } from './json-body.ts'
 import type { Module, RouteVariables, Variables } from './module.ts'
@@ -20,6 +21,11 @@ export interface AppOptions {
 export function createApp({ modules, readModel, health, logger }: AppOptions): Hono<{ Variables: Variables }> {
   const problems: Problems = Object.assign({}, ...modules.map((module) => module.problems))
   const app = new Hono<{ Variables: Variables }>()
+  // With the first request for it: most processes are never asked.
+  const document = async () => {
+    const [{ openApi }, { appReference }] = await Promise.all([import('./openapi.ts'), import('./reference.ts')])
+    return openApi([...modules.flatMap(({ reference }) => reference), ...appReference], allProblems(problems))
+  }
   // Not as a middleware: that would make each request of a route that answers at once wait for promises.
   const mount = ({ routes }: Hono<{ Variables: RouteVariables }>, hasQueries: boolean) => {
     for (const { method, path, handler } of routes) {
@@ -27,9 +33,10 @@ export function createApp({ modules, readModel, health, logger }: AppOptions): H
     }
   }
 
-  const links = Object.assign({ self: { href: '/' } }, ...modules.map((module) => module.links), healthLinks)
+  const links = Object.assign({ self: { href: '/' } }, ...modules.map((module) => module.links), serviceLinks)
   mount(indexRoutes(links, problems), false)
   mount(healthRoutes(health), false)
+  mount(docsRoutes(document), false)
   for (const { routes } of modules) mount(routes, true)
 
   app.notFound((c) => {
@@ -56,7 +63,12 @@ export function createApp({ modules, readModel, health, logger }: AppOptions): H
   }
 }
 
-const healthLinks = { 'health-live': { href: '/health/live' }, 'health-ready': { href: '/health/ready' } }
+const serviceLinks = {
+  'health-live': { href: '/health/live' },
+  'health-ready': { href: '/health/ready' },
+  'service-desc': { href: '/openapi.json' },
+  'service-doc': { href: '/docs' },
+}
 
 function notFound(c: Context): HttpProblem {
   return new HttpProblem('not-found', `There is nothing at ${c.req.path}.`)

@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
 import type { Position } from '../cqrs/event.ts'
 import type { HalLink, Representation } from './hal.ts'
+import type { Operation } from './operation.ts'
 import type { Problems } from './problem.ts'
 
 /** What a module puts into the API. */
@@ -10,6 +11,8 @@ export interface Module {
   readonly problems: Problems
   /** Its links in the HAL root, by relation. */
   readonly links: Readonly<Record<string, HalLink>>
+  /** What the API reference says of the routes. */
+  readonly reference: readonly Operation[]
 }
 
 /** What the app gives to a module's routes with each request, as variables of Hono's context. */

@@ -6,6 +6,8 @@ import type { EventSink, EventSource } from '../cqrs/event-store.ts'
 import { everyEvents, type SnapshotSink, type SnapshotSource } from '../cqrs/snapshot.ts'
 import type { GraphQLEndpoint } from './graphql-endpoint.ts'
 import { todo } from './todo.ts'
+import { type InvalidInitiator, initiator } from './initiator.ts'
+import { todoReference } from './reference.ts'
 import type { TodoQueries } from './todo-list.ts'
 import { type TodoPorts, TodoRequest } from './todo-request.ts'
 
@@ -48,7 +50,7 @@ export function todosModule({ events, snapshots, queries, admit, clock, graphiql
   const handler = graphqlHandler({ store, queries, clock }, admit, logger)
   const routes = new Hono<{ Variables: RouteVariables }>().post('/graphql', handler)
   if (graphiql) routes.get('/graphql', async (c) => c.html(await graphiqlPage(), 200, graphiqlHeaders))
-  return { routes, problems: todoProblems, links: { graphql: { href: '/graphql' } } }
+  return { routes, problems: todoProblems, links: { graphql: { href: '/graphql' } }, reference: todoReference }
 }
 
 function graphqlHandler(ports: TodoPorts, admit: Admission, logger: Logger) {
@@ -87,22 +89,6 @@ function graphqlHandler(ports: TodoPorts, admit: Admission, logger: Logger) {
     if (refusal !== undefined) throw refusal
     c.set('position', todos.position)
     return response
-  }
-}
-
-/** Who the commands of a request are by. The service believes what it is told: see docs/todos.md. */
-function initiator(header: string | undefined): string {
-  if (header === undefined) return 'anonymous'
-  if (!/^[!-~]{1,255}$/.test(header)) throw new InvalidInitiator()
-  return header
-}
-
-class InvalidInitiator extends Error {
-  override readonly name = 'InvalidInitiator'
-  readonly errors = [{ header: 'X-Initiated-By', detail: 'must be 1 to 255 visible ASCII characters' }]
-
-  constructor() {
-    super('the request is not valid: see errors')
   }
 }
 

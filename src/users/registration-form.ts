@@ -15,11 +15,10 @@ export function registrationForm(
   idempotencyKey: string | undefined,
   requestId: string,
 ): RegistrationRequest {
-  const parsed = form.safeParse(body)
+  const parsed = registrationBody.safeParse(body)
   const errors: InvalidPart[] = parsed.success ? [] : parsed.error.issues.map(invalidPart)
-  if (idempotencyKey !== undefined && !/^[!-~]{1,255}$/.test(idempotencyKey)) {
-    errors.push({ header: 'Idempotency-Key', detail: 'must be 1 to 255 visible ASCII characters' })
-  }
+  const key = idempotencyKeyHeader.optional().safeParse(idempotencyKey)
+  for (const { message } of key.error?.issues ?? []) errors.push({ header: 'Idempotency-Key', detail: message })
   if (!parsed.success || errors.length > 0) throw new ValidationFailed(errors)
   const { username, email } = parsed.data
   return {
@@ -32,20 +31,36 @@ export function registrationForm(
   }
 }
 
-const form = z.object(
+/** Of a command; its scope is the email, and it never expires. */
+export const idempotencyKeyHeader = z
+  .string()
+  .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+  .meta({
+    description: 'Makes a retry safe: a repeated request is told what the first one was. Its scope is the email.',
+  })
+
+export const registrationBody = z.object(
   {
-    username: requiredString().transform((sent, context) => {
-      const name = userName(sent)
-      if (!(name instanceof InvalidUserName)) return { sent, name }
-      context.addIssue(name.reason)
-      return z.NEVER
-    }),
-    email: requiredString().transform((sent, context) => {
-      const canonical = canonicalEmail(sent)
-      if (!(canonical instanceof InvalidEmail)) return { sent, canonical }
-      context.addIssue(canonical.reason)
-      return z.NEVER
-    }),
+    username: requiredString()
+      .transform((sent, context) => {
+        const name = userName(sent)
+        if (!(name instanceof InvalidUserName)) return { sent, name }
+        context.addIssue(name.reason)
+        return z.NEVER
+      })
+      .meta({
+        description: 'What the user is called: 1 to 255 characters as users count them, no control characters.',
+      }),
+    email: requiredString()
+      .transform((sent, context) => {
+        const canonical = canonicalEmail(sent)
+        if (!(canonical instanceof InvalidEmail)) return { sent, canonical }
+        context.addIssue(canonical.reason)
+        return z.NEVER
+      })
+      .meta({
+        description: 'One address of at most 254 characters. All spellings that reach one mailbox are one email.',
+      }),
   },
   { error: 'must be a JSON object' },
 )

@@ -4,6 +4,7 @@ import { pageCache } from './page-cache.ts'
 import type { IdempotencyKeyReused, Register } from './registration.ts'
 import { registrationForm } from './registration-form.ts'
 import type { EmailAlreadyRegistered } from './user.ts'
+import { userReference } from './reference.ts'
 import type { UserDirectory, UserPage, UserQueries, UserRow } from './user-directory.ts'
 import { type Cursor, encodeCursor, parameters, type UserListQuery, userListQuery } from './user-list-query.ts'
 import type { ValidationFailed } from './validation.ts'
@@ -32,7 +33,7 @@ interface UsersPorts {
 
 /** The users' part of the API. */
 export function usersModule(ports: UsersPorts) {
-  return { routes: userRoutes(ports), problems: userProblems, links: userLinks }
+  return { routes: userRoutes(ports), problems: userProblems, links: userLinks, reference: userReference }
 }
 
 function userRoutes({ register, queries, admit }: UsersPorts) {

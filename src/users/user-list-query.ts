@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { canonicalEmail, InvalidEmail } from './email.ts'
 import { countCharacters } from './user-name.ts'
 import { type InvalidPart, ValidationFailed } from './validation.ts'
@@ -28,41 +29,57 @@ export function encodeCursor(cursor: Cursor): string {
   return Buffer.from(`${text}.${checksum(text)}`).toString('base64url')
 }
 
+/** White space counts in `q`. One user at most has an `email`, in any of its spellings. */
+export const userListParameters = z.object({
+  limit: z
+    .string()
+    .transform((text, context) => parseLimit(text) ?? refused(context, 'must be a whole number from 1 to 200'))
+    .optional()
+    .meta({ type: 'integer', minimum: 1, maximum: 200, default: 50, description: 'Users on a page.' }),
+  cursor: z
+    .string()
+    .transform(
+      (text, context) => decodeCursor(text) ?? refused(context, 'must be one that the next or prev link of a page had'),
+    )
+    .optional()
+    .meta({ description: 'Where a page begins: opaque, taken from the `next` or `prev` link of an earlier one.' }),
+  email: z
+    .string()
+    .transform((text, context) => {
+      const email = canonicalEmail(text)
+      return email instanceof InvalidEmail ? refused(context, email.reason) : email
+    })
+    .optional()
+    .meta({ description: 'The one user with this email, in any of its spellings. Not together with `q` or `cursor`.' }),
+  q: z
+    .string()
+    .refine(isSearchable, 'must have 3 to 100 characters, and no control characters')
+    .optional()
+    .meta({ description: 'Text anywhere in name or email, without case: 3 to 100 characters as users count them.' }),
+})
+
+function refused(context: z.core.$RefinementCtx, message: string): never {
+  context.addIssue(message)
+  return z.NEVER
+}
+
 /**
- * Reads the query string of `GET /users`:
- *
- * - `limit`: 1 to 200, 50 where it is not given
- * - `cursor`: one that an earlier page linked to
- * - `q`: 3 to 100 characters as users count them, taken as it is: white space counts
- * - `email`: an address in any of its spellings; not together with `q` or `cursor`, as there is one user at most
+ * Reads the query string of `GET /users`.
  *
  * @throws {ValidationFailed} with every parameter that is unknown, repeated or malformed
  */
 export function userListQuery(url: string): UserListQuery {
   const errors: InvalidPart[] = []
-  const refuse = (parameter: string, detail: string) => {
-    errors.push({ parameter, detail })
-    return undefined
-  }
+  const refuse = (parameter: string, detail: string) => void errors.push({ parameter, detail })
   const sent = sentParameters(url, refuse)
-  const limit = sent.get('limit')
-  const cursor = sent.get('cursor')
-  const email = sent.get('email')
-  const q = sent.get('q')
-  if (email !== undefined && (q !== undefined || cursor !== undefined)) {
+  if (sent.has('email') && (sent.has('q') || sent.has('cursor'))) {
     refuse('email', 'must not be combined with q or cursor: there is one user with an email at most')
   }
-  const query = {
-    limit: limit === undefined ? 50 : (parseLimit(limit) ?? refuse('limit', 'must be a whole number from 1 to 200')),
-    cursor:
-      cursor === undefined
-        ? undefined
-        : (decodeCursor(cursor) ?? refuse('cursor', 'must be one that the next or prev link of a page had')),
-    q: q === undefined || isSearchable(q) ? q : refuse('q', 'must have 3 to 100 characters, and no control characters'),
-    email: email === undefined ? undefined : canonical(email, (reason) => refuse('email', reason)),
-  }
-  if (errors.length > 0 || query.limit === undefined) throw new ValidationFailed(errors)
-  return { ...query, limit: query.limit, sent }
+  const parsed = userListParameters.safeParse(Object.fromEntries(sent))
+  for (const { path, message } of parsed.error?.issues ?? []) refuse(String(path[0]), message)
+  if (!parsed.success || errors.length > 0) throw new ValidationFailed(errors)
+  const { limit = 50, cursor, email, q } = parsed.data
+  return { limit, cursor, email, q, sent }
 }
 
 function sentParameters(url: string, refuse: (parameter: string, detail: string) => void): Map<Parameter, string> {
@@ -113,9 +130,4 @@ function isSearchable(q: string): boolean {
   if (q.length < 3 || /\p{Cc}/u.test(q)) return false
   const count = countCharacters(q)
   return count >= 3 && count <= 100
-}
-
-function canonical(email: string, refuse: (reason: string) => undefined): string | undefined {
-  const parsed = canonicalEmail(email)
-  return parsed instanceof InvalidEmail ? refuse(parsed.reason) : parsed
 }

@@ -97,6 +97,8 @@ describe('GET /', () => {
         register: { href: '/user/registration' },
         'health-live': { href: '/health/live' },
         'health-ready': { href: '/health/ready' },
+        'service-desc': { href: '/openapi.json' },
+        'service-doc': { href: '/docs' },
       },
     })
   })
@@ -136,7 +138,7 @@ describe('an error that no one has foreseen', () => {
     const routes = new Hono<{ Variables: RouteVariables }>().get('/broken', () => {
       throw new Error('the password is hunter2')
     })
-    const broken = appWith({ logger, modules: [{ routes, problems: {}, links: {} }] })
+    const broken = appWith({ logger, modules: [{ routes, problems: {}, links: {}, reference: [] }] })
     const response = await broken.request('/broken', { headers: { 'X-Request-Id': 'mine' } })
     expect(response.status).toBe(500)
     expect(response.headers.get('X-Request-Id')).toBe('mine')

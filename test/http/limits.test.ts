@@ -165,7 +165,7 @@ function openConnections(port: number): number {
 }
 
 const withRoutes = (routes: Hono<{ Variables: RouteVariables }>) =>
-  appWith({ modules: [{ routes, problems: {}, links: {} }] })
+  appWith({ modules: [{ routes, problems: {}, links: {}, reference: [] }] })
 
 function headOfPost(length?: number): string {
   const framing = length === undefined ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`

@@ -165,7 +165,7 @@ describe('closing', () => {
       await released
       return c.text('done')
     })
-    const own = await listen(appWith({ modules: [{ routes, problems: {}, links: {} }] }), {
+    const own = await listen(appWith({ modules: [{ routes, problems: {}, links: {}, reference: [] }] }), {
       host: '127.0.0.1',
       port: 0,
     })
