@@ -9,9 +9,11 @@ const chosen = process.env['FAULTS_SEED']
 const seed = chosen ? Number(chosen) : Math.floor(Math.random() * 2 ** 31)
 
 describe(`in the short form, made again with FAULTS_SEED=${seed}`, () => {
-  it.concurrent.each(scenarios)('$number: $name', { timeout: 180_000 }, async (scenario) => {
+  it.concurrent.for(scenarios)('$number: $name', { timeout: 180_000 }, async (scenario, { skip }) => {
     const storeUrl = process.env['EVENTSTORE_URL']
     const row = await runScenario(scenario, { seed, duration: DURATION, scale: 'short', storeUrl })
+    const notRun = row.notes.find((note) => note.startsWith('not run'))
+    if (notRun !== undefined) skip(notRun)
     expect(row.violations, JSON.stringify({ ...row, violations: undefined })).toEqual([])
     expect(row.operations).toBeGreaterThan(0)
   })
