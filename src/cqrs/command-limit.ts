@@ -21,7 +21,7 @@ const PACE = 1
 const STARTS = 4
 
 /** How long a command may wait for a place, in milliseconds; and for how long at most while no place becomes free. */
-const PATIENCE = 1_000
+const PATIENCE = 2_000
 const STUCK = 250
 
 interface Waiting {
@@ -30,7 +30,7 @@ interface Waiting {
 }
 
 /**
- * Lets so many commands run at a time. The next ones wait in line for a place, at most a second, so that a burst passes;
+ * Lets so many commands run at a time. The next ones wait in line for a place, at most two seconds, so that a burst passes;
  * then they are refused. They are refused at once where no place became free for 250 ms, because the store hangs; in
  * both cases not more than one a millisecond.
  */

@@ -111,6 +111,7 @@ function* durableIntent(
 
 /** How a refusal says that the email is taken. */
 export const ALREADY = 'email-already-registered'
+export const OVERLOADED = 'overloaded'
 
 function* exact(states: readonly FinalState[], fold: Fold): Iterable<Violation> {
   for (const { service, position, total, parked, users } of states) {

@@ -1,4 +1,4 @@
-import { ALREADY } from '../checker.ts'
+import { ALREADY, OVERLOADED } from '../checker.ts'
 import type { Intent, Outcome } from '../history.ts'
 import type { Run, Scenario } from '../run.ts'
 
@@ -47,7 +47,11 @@ async function race(run: Run, services: readonly [Parameters<Run['client']>[0], 
   const ask = (intent: Intent) => run.client(random.pick(services)).register(intent)
   const outcomes = new Map<Intent, Outcome>()
   await Promise.all(line.map(async (intent) => outcomes.set(intent, await ask(intent))))
-  for (const [intent, { kind }] of outcomes) if (kind === 'unknown') outcomes.set(intent, await ask(intent))
+  // Who was told to come again does so.
+  for (const [intent, outcome] of outcomes) {
+    const isTold = outcome.kind === 'ok' || (outcome.kind === 'refused' && outcome.reason !== OVERLOADED)
+    if (!isTold) outcomes.set(intent, await ask(intent))
+  }
   for (const ofEmail of intents) {
     const won = ofEmail.filter((intent) => outcomes.get(intent)?.kind === 'ok').length
     run.promise(won === 1, `one of those who race for an email wins: ${won}`)
