@@ -27,6 +27,8 @@ export class LinkIndex {
   /** Streams that are followed live: their next revision, and the position up to which they are counted. */
   readonly #followed = new Map<string, { next: number; position: number }>()
   #opened: LinkStatements | undefined
+  /** Whether the file had the tables before this process opened them. */
+  #hadTables: boolean | undefined
   #position = 0
   #catchingUp: Promise<void> | undefined
   #isClosed = false
@@ -91,7 +93,9 @@ export class LinkIndex {
 
   /** Whether links exist, so that {@link keepOrigin} is to be called for what is removed from the log. */
   get isInUse(): boolean {
-    return this.#opened !== undefined || this.#database.prepare(HAS_TABLES).get() !== undefined
+    if (this.#opened !== undefined) return true
+    this.#hadTables ??= this.#database.prepare(HAS_TABLES).get() !== undefined
+    return this.#hadTables
   }
 
   /** Keeps what links need of an event that is about to be removed; inside a transaction of the caller. */
@@ -103,6 +107,7 @@ export class LinkIndex {
   reopen(database: Database): void {
     this.#database = database
     this.#opened = undefined
+    this.#hadTables = undefined
     this.#streamIds.clear()
   }
 

@@ -21,7 +21,7 @@ const ROW_BYTES = 50
 /** What a scavenge does in the log. Changes are made inside a transaction of the caller. */
 export class LogCleaner {
   readonly #database: Database
-  readonly #links: LinkIndex | undefined
+  readonly #links: LinkIndex
   readonly #next: Statement<[string], string>
   readonly #oldest: Statement<[string, number], Removable>
   readonly #remove: Statement<[number]>
@@ -29,7 +29,7 @@ export class LogCleaner {
 
   constructor(database: Database, links: LinkIndex) {
     this.#database = database
-    this.#links = links.isInUse ? links : undefined
+    this.#links = links
     this.#next = database
       .prepare<[string], string>('SELECT stream FROM event WHERE stream > ? ORDER BY stream LIMIT 1')
       .pluck()
@@ -58,7 +58,8 @@ export class LogCleaner {
   }
 
   remove({ position, bytes }: Removable): void {
-    this.#links?.keepOrigin(position)
+    // Not known once for all: the first read of a computed stream may come while a scavenge goes on.
+    if (this.#links.isInUse) this.#links.keepOrigin(position)
     this.#remove.run(position)
     this.#count.run(bytes)
   }

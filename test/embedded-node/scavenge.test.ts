@@ -262,6 +262,28 @@ describe('a scavenge', () => {
       ...[undefined, undefined, undefined, 'user-2', 'user-2', '$$user-1', 'user-3'],
     ])
   })
+
+  test('leaves links to what it removes, though their first reader comes while it goes on', () => {
+    const log = new Log(temporaryFolder())
+    onTestFinished(() => log.close())
+    const stream = { type: 't', json: false, created: 0, metadata: Buffer.alloc(0), data: Buffer.alloc(0) }
+    const places = ['a-1', 'a-2', 'a-3'].flatMap((name) => [0, 1].map((revision) => ({ stream: name, revision })))
+    log.transaction(() => {
+      for (const place of places) log.insert({ ...stream, ...place, id: randomUUID() })
+    })
+    const cleaner = log.cleaner()
+    const removeFirstOf = (name: string): void => {
+      log.transaction(() => {
+        for (const event of cleaner.oldestOf(name, 1)) cleaner.remove(event)
+      })
+    }
+    const links = (): string[] => log.streamForwards('$ce-a', 0, 100).events.map(({ data }) => data.toString())
+    removeFirstOf('a-1')
+    const atFirst = links()
+    expect(atFirst).toEqual(['1@a-1', '0@a-2', '1@a-2', '0@a-3', '1@a-3'])
+    removeFirstOf('a-2')
+    expect(links()).toEqual(atFirst)
+  })
 })
 
 describe('the calls', () => {
