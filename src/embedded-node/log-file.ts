@@ -56,6 +56,7 @@ export function openLogFile(dataDir: string): LogFile {
     if (!hasLog(path)) createLog(path)
     checkFormat(path)
     checkWriteAheadLog(`${path}-wal`)
+    rollBack(path)
     checkStructure(path)
     let database = openDatabase(path)
     return {
@@ -171,6 +172,20 @@ function checkOrigin(path: string, writeVersion: number | undefined): void {
 
 /** The write version of a file that no write-ahead log was ever used on. */
 const ROLLBACK_JOURNAL = 1
+
+/**
+ * Changes of the journal mode are the only ones that go through a rollback journal. A crash in the middle of one leaves it,
+ * and who only reads cannot take the change back.
+ */
+function rollBack(path: string): void {
+  if (statSync(`${path}-journal`, { throwIfNoEntry: false }) === undefined) return
+  const database = new Database(path, { timeout: 0, fileMustExist: true })
+  try {
+    database.pragma('schema_version')
+  } finally {
+    database.close()
+  }
+}
 
 /** A connection that only reads leaves both files as they are, whatever it finds. */
 function checkStructure(path: string): void {

@@ -30,7 +30,10 @@ export function openSnapshot(file: string): LogSnapshot {
     return { database, close }
   } catch (error) {
     close()
-    throw error
+    const isUnfinished = error instanceof Database.SqliteError && error.code === 'SQLITE_READONLY_ROLLBACK'
+    throw isUnfinished
+      ? new Error(`${file}-journal is left of a crash: start the node once, which takes it back`)
+      : error
   }
 }
 

@@ -17,6 +17,7 @@ import { describe, expect, test } from 'vitest'
 import { CorruptLog, LogInUse, UnknownLogFormat } from '../../src/embedded-node/errors.ts'
 import { compileFilter, type Filter } from '../../src/embedded-node/filter.ts'
 import { Log, type LogEvent } from '../../src/embedded-node/log.ts'
+import { openSnapshot } from '../../src/embedded-node/log-snapshot.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -83,6 +84,30 @@ describe('a log', () => {
     const log = new Log(dataDir)
     expect(log.lastPosition).toBe(taken)
     log.close()
+  })
+
+  test('opens after a crash in the middle of a change of the journal mode, which is taken back', () => {
+    const [crashing, dataDir] = [temporaryFolder(), temporaryFolder()]
+    const path = closedLog(crashing, 3)
+    const database = new Database(path)
+    database.pragma('journal_mode = DELETE')
+    // A change that outgrows the cache is partly in the file before it is committed.
+    database.pragma('cache_spill = 1')
+    database.pragma('cache_size = 1')
+    database.exec('BEGIN; CREATE TABLE later (data BLOB)')
+    for (let row = 0; row < 20; row++) database.exec('INSERT INTO later VALUES (zeroblob(10000))')
+    for (const name of ['eventstore.sqlite', 'eventstore.sqlite-journal']) {
+      copyFileSync(join(crashing, name), join(dataDir, name))
+    }
+    database.close()
+    const file = join(dataDir, 'eventstore.sqlite')
+    expect(caught(() => openSnapshot(file))).toMatchObject({
+      message: expect.stringMatching(/-journal.*start the node/),
+    })
+    const log = new Log(dataDir)
+    expect(log.streamForwards('s', 0, 10).events.length).toBe(3)
+    log.close()
+    expect(readdirSync(dataDir).sort()).toEqual(['eventstore.lock', 'eventstore.sqlite'])
   })
 
   test('has nothing of a transaction that failed', () => {
