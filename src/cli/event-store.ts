@@ -26,7 +26,7 @@ export async function withEventStore(work: (store: EventStore, config: Config) =
 
 /** Works on the embedded node of a data directory, which is started for the time being where it does not run. */
 export async function withNode(dataDir: string, work: (address: string) => Promise<void>): Promise<void> {
-  const { address, close } = await reachNode(dataDir)
+  const { address, close } = await reachNode(dataDir, 'stop it, or ask it with a client that has a login')
   try {
     await work(address)
   } finally {
@@ -38,11 +38,12 @@ const nothingToClose = async () => {}
 
 async function reach({ eventStoreUrl, dataDir }: Config): Promise<{ url: string; close(): Promise<void> }> {
   if (eventStoreUrl !== undefined) return { url: eventStoreUrl, close: nothingToClose }
-  const { address, close } = await reachNode(dataDir)
+  const { address, close } = await reachNode(dataDir, 'set EVENTSTORE_URL')
   return { url: nodeUrl(address), close }
 }
 
-async function reachNode(dataDir: string): Promise<{ address: string; close(): Promise<void> }> {
+/** `otherwise` says what to do where the node runs and takes logins. */
+async function reachNode(dataDir: string, otherwise: string): Promise<{ address: string; close(): Promise<void> }> {
   if (!existsSync(join(dataDir, 'eventstore.sqlite'))) {
     throw new Error(`there is no event store in ${dataDir}: start the service first`)
   }
@@ -53,7 +54,7 @@ async function reachNode(dataDir: string): Promise<{ address: string; close(): P
     return { address: node.address, close: () => node.close() }
   } catch (error) {
     if (!(error instanceof LogInUse) || error.address === undefined) throw error
-    if (isNodeSecured(dataDir)) throw new Error(`the node on ${error.address} takes TLS: set EVENTSTORE_URL`)
+    if (isNodeSecured(dataDir)) throw new Error(`the node on ${error.address} takes TLS: ${otherwise}`)
     return { address: error.address, close: nothingToClose }
   }
 }

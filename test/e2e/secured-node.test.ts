@@ -54,6 +54,9 @@ describe('a node with users', () => {
     const rebuild = rollbook(['rebuild'], { DATA_DIR: dataDir })
     expect(await rebuild.ended).toBe(1)
     expect(rebuild.output()).toMatch(/^rollbook: the node on 0\.0\.0\.0:\d+ takes TLS: set EVENTSTORE_URL\n$/)
+    const scavenge = rollbook(['node', 'scavenge', '--data-dir', dataDir])
+    expect(await scavenge.ended).toBe(1)
+    expect(scavenge.output()).toMatch(/takes TLS: stop it, or ask it with a client that has a login\n$/)
     for (const { output } of [node, service, status]) expect(output()).not.toMatch(/s3cret|changeit/)
   })
 
