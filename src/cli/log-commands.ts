@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { readConfig } from '../config.ts'
@@ -113,5 +113,6 @@ function checkFolder(folder: string): void {
 
 function existing(file: string): string {
   if (!existsSync(file)) throw new Error(`there is no ${file}`)
+  if (statSync(file).isDirectory()) throw new Error(`${file} is a folder: give --data-dir for the log in it`)
   return file
 }

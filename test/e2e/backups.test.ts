@@ -51,6 +51,9 @@ describe('rollbook node check', () => {
       expect(await command.ended).toBe(1)
       expect(command.output()).toMatch(/^rollbook: there is no \/.*\n$/)
     }
+    const folder = rollbook(['node', 'check', dataDir])
+    expect(await folder.ended).toBe(1)
+    expect(folder.output()).toBe(`rollbook: ${dataDir} is a folder: give --data-dir for the log in it\n`)
     expect(readdirSync(dataDir)).toEqual([])
   })
 })
