@@ -201,12 +201,16 @@ function checkStructure(path: string): void {
   }
 }
 
+/** How long others who read the log may take to open or close it, in milliseconds. */
+const OPENING_MS = 2_000
+
 function openDatabase(path: string): Database.Database {
-  const database = new Database(path, { timeout: 0, fileMustExist: true })
+  const database = new Database(path, { timeout: OPENING_MS, fileMustExist: true })
   database.pragma('journal_mode = WAL')
   database.pragma('synchronous = FULL')
   database.pragma('wal_autocheckpoint = 4000')
   database.pragma('cache_size = -16384')
   database.pragma('trusted_schema = off')
+  database.pragma('busy_timeout = 0')
   return database
 }

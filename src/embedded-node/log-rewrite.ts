@@ -53,6 +53,9 @@ export class LogRewrite {
   finish(): void {
     while (!this.#events());
     this.#database.exec('UPDATE position_taken SET position = (SELECT position FROM old.position_taken)')
+    // The mode could not be changed any more once others read the copy, as they may as soon as it has its name.
+    const mode = this.#database.pragma('main.journal_mode = WAL', { simple: true })
+    if (mode !== 'wal') throw new Error(`${this.path} cannot be finished: it is in journal mode ${mode}`)
     this.#database.close()
     const file = openSync(this.path, 'r+')
     fsyncSync(file)

@@ -17,6 +17,7 @@ import { describe, expect, test } from 'vitest'
 import { CorruptLog, LogInUse, UnknownLogFormat } from '../../src/embedded-node/errors.ts'
 import { compileFilter, type Filter } from '../../src/embedded-node/filter.ts'
 import { Log, type LogEvent } from '../../src/embedded-node/log.ts'
+import { LogRewrite } from '../../src/embedded-node/log-rewrite.ts'
 import { openSnapshot } from '../../src/embedded-node/log-snapshot.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -84,6 +85,18 @@ describe('a log', () => {
     const log = new Log(dataDir)
     expect(log.lastPosition).toBe(taken)
     log.close()
+  })
+
+  test('goes on with a copy of it that another process has begun to read', () => {
+    const path = closedLog(temporaryFolder(), 3)
+    const copy = new LogRewrite(path, false)
+    while (!copy.copySome());
+    copy.finish()
+    const [reader, writer] = [new Database(copy.path, { readonly: true }), new Database(copy.path, { timeout: 0 })]
+    reader.exec('BEGIN')
+    expect(reader.prepare('SELECT count(*) AS events FROM event').get()).toEqual({ events: 3 })
+    expect(writer.pragma('journal_mode = WAL', { simple: true })).toBe('wal')
+    for (const database of [reader, writer]) database.close()
   })
 
   test('opens after a crash in the middle of a change of the journal mode, which is taken back', () => {
