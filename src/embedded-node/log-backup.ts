@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { CorruptLog } from './errors.ts'
 import { checkLog, type LogCheck } from './log-check.ts'
-import { openSnapshot } from './log-snapshot.ts'
+import { openSnapshot, unlessReplaced } from './log-snapshot.ts'
 import { checkWriteAheadLogInUse } from './wal-check.ts'
 
 export interface BackupOptions {
@@ -45,10 +45,12 @@ export async function backupLog(
   if (existsSync(target)) throw new BackupExists(target)
   const draft = `${target}.${process.pid}.part`
   try {
-    const pages = await copy(file, draft, (copied, total) => {
-      signal?.throwIfAborted()
-      onProgress?.({ pages: copied, fraction: copied / total / 2 })
-    })
+    const copying = (): Promise<number> =>
+      copy(file, draft, (copied, total) => {
+        signal?.throwIfAborted()
+        onProgress?.({ pages: copied, fraction: copied / total / 2 })
+      })
+    const pages = await unlessReplaced(file, copying, () => true)
     makeSingleFile(draft)
     const check = await checkLog(draft, {
       isLive: false,

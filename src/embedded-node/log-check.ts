@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3'
 import { CorruptLog } from './errors.ts'
 import { matchesChecksum } from './log.ts'
 import { isCorruption } from './log-file.ts'
-import { type LogSnapshot, openSnapshot } from './log-snapshot.ts'
+import { type LogSnapshot, openSnapshot, unlessReplaced } from './log-snapshot.ts'
 import type { Row } from './log-statements.ts'
 import { isMetadataDocument } from './metadata.ts'
 import { checkStreams } from './stream-check.ts'
@@ -45,7 +45,15 @@ const LISTED = 100
  *
  * @throws UnknownLogFormat, the reason of the signal, and errors of the file system, such as a file that is missing.
  */
-export async function checkLog(file: string, { isLive, onProgress, signal }: CheckOptions): Promise<LogCheck> {
+export function checkLog(file: string, options: CheckOptions): Promise<LogCheck> {
+  return unlessReplaced(
+    file,
+    () => checkOnce(file, options),
+    ({ damageCount }) => damageCount === 0,
+  )
+}
+
+async function checkOnce(file: string, { isLive, onProgress, signal }: CheckOptions): Promise<LogCheck> {
   const [damages, warnings] = [new Findings(), new Findings()]
   const counts = { events: 0, streams: 0, lastPosition: 0 }
   const guarded = async (check: () => void | Promise<void>): Promise<void> => {

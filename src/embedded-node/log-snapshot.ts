@@ -38,6 +38,33 @@ export function openSnapshot(file: string): LogSnapshot {
 }
 
 /**
+ * Reads a log again, a few times, where a node has put another file in its place meanwhile, as a scavenge does: what was
+ * read then may be of two files, and look like damage.
+ *
+ * @param isSound whether what was read needs no second look
+ */
+export async function unlessReplaced<T>(
+  file: string,
+  read: () => Promise<T>,
+  isSound: (result: T) => boolean,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const before = identityOf(file)
+    const isReplaced = (): boolean => attempt < ATTEMPTS && identityOf(file) !== before
+    try {
+      const result = await read()
+      if (isSound(result) || !isReplaced()) return result
+    } catch (error) {
+      if (!isReplaced()) throw error
+    }
+  }
+}
+
+const ATTEMPTS = 5
+
+const identityOf = (file: string): number | undefined => statSync(file, { throwIfNoEntry: false })?.ino
+
+/**
  * A connection that only reads makes an empty write-ahead log where there is none, and leaves it. One that may write
  * removes it when it is the last; it has nothing to write.
  */

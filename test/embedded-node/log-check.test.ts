@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, truncateSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, truncateSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
@@ -33,6 +33,18 @@ function sql(file: string, statement: string): void {
   database.exec(statement)
   database.close()
 }
+
+test('a log that a scavenge replaces while it is read is read again', async () => {
+  const [file, replacement] = [soundLog(), soundLog()]
+  sql(file, "UPDATE event SET data = x'00' WHERE position = 10")
+  expect((await check(file)).damageCount).toBe(1)
+  let isReplaced = false
+  const replace = (): void => {
+    if (!isReplaced) renameSync(replacement, file)
+    isReplaced = true
+  }
+  expect((await checkLog(file, { isLive: true, onProgress: replace })).damages).toEqual([])
+})
 
 describe('a sound log', () => {
   test('is told to be one, with what it has', async () => {
