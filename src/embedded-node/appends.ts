@@ -2,6 +2,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
 import { MAX_APPEND_EVENTS } from './batch-messages.ts'
+import { type Budget, bytesHeldBy } from './budget.ts'
 import type { Committer, ProposedEvent, WriteRequest, WriteResult } from './commit.ts'
 import { Any, type Expected, NoStream, StreamExists, toExpected } from './decide.ts'
 import {
@@ -27,17 +28,24 @@ export const appendSize = (type: string, metadata: Uint8Array, data: Uint8Array)
   data.length + metadata.length + 2 * type.length
 
 export const TOO_MANY_EVENTS = `An append may have at most ${MAX_APPEND_EVENTS} events`
+export const TOO_MUCH_INCOMPLETE = 'Too many appends are begun and not complete'
 
 /** The Append call: options first, then events; nothing is written before the client has sent them all. */
 export class ClassicAppend {
   readonly #check: (stream: string) => void
+  readonly #budget: Budget
   #options: { stream: string; expected: Expected } | undefined
-  readonly #events: ProposedEvent[] = []
+  #events: ProposedEvent[] = []
   #size = 0
+  #held = 0
 
-  /** `check` is called with the stream before events are taken; it throws where the caller may not write to it. */
-  constructor(check: (stream: string) => void) {
+  /**
+   * `check` is called with the stream before events are taken; it throws where the caller may not write to it. What is
+   * kept until the client has sent everything counts towards `budget`.
+   */
+  constructor(check: (stream: string) => void, budget: Budget) {
     this.#check = check
+    this.#budget = budget
   }
 
   /** @throws Failure */
@@ -56,6 +64,8 @@ export class ClassicAppend {
       this.#size += appendSize(event.type, event.metadata, event.data)
       if (this.#size > MAX_APPEND_BYTES) throw maximumAppendSizeExceeded(MAX_APPEND_BYTES)
       this.#events.push(event)
+      this.#hold(bytesHeldBy(event))
+      if (this.#budget.isExceeded) throw new Failure(status.RESOURCE_EXHAUSTED, TOO_MUCH_INCOMPLETE)
       if (this.#events.length > MAX_APPEND_EVENTS) throw badArgument(TOO_MANY_EVENTS)
     }
   }
@@ -64,7 +74,9 @@ export class ClassicAppend {
   async commit(committer: Committer): Promise<streams.AppendResp> {
     if (this.#options === undefined) throw handlerThrew()
     const { stream, expected } = this.#options
-    const result = await write(committer, { kind: 'append', stream, expected, events: this.#events })
+    const events = this.#events
+    this.close()
+    const result = await write(committer, { kind: 'append', stream, expected, events })
     if (result.kind === 'wrong-version') {
       return new streams.AppendResp().setWrongExpectedVersion(conflict(expected, result.current))
     }
@@ -75,6 +87,17 @@ export class ClassicAppend {
     if (position === undefined) success.setNoPosition(new shared.Empty())
     else success.setPosition(at(new streams.AppendResp.Position(), position))
     return new streams.AppendResp().setSuccess(success)
+  }
+
+  /** The call is over: it keeps nothing any longer. */
+  close(): void {
+    this.#events = []
+    this.#hold(-this.#held)
+  }
+
+  #hold(bytes: number): void {
+    this.#held += bytes
+    this.#budget.add(bytes)
   }
 }
 

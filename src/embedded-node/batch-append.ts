@@ -1,7 +1,7 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { status } from '@grpc/grpc-js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
-import { appendSize, MAX_APPEND_BYTES, TOO_MANY_EVENTS } from './appends.ts'
+import { appendSize, MAX_APPEND_BYTES, TOO_MANY_EVENTS, TOO_MUCH_INCOMPLETE } from './appends.ts'
 import {
   type BatchChunk,
   type BatchMessage,
@@ -10,6 +10,7 @@ import {
   writeBatchAppendError,
   writeBatchAppendSuccess,
 } from './batch-messages.ts'
+import { type Budget, EVENT_OVERHEAD } from './budget.ts'
 import type { Committer, ProposedEvent, WriteResult } from './commit.ts'
 import { Any, type Expected, NoStream, StreamExists } from './decide.ts'
 import { handlerThrew, isNameTooLong, nameTooLong, readOnlyText } from './status.ts'
@@ -22,10 +23,6 @@ const MAX_OUTSTANDING = 4_096
 /** Appends of one call that are begun and not complete, and what they may hold together. */
 const MAX_INCOMPLETE = 1_000
 const MAX_INCOMPLETE_BYTES = 32 * 1024 * 1024
-/** The same for all calls together. */
-const MAX_INCOMPLETE_BYTES_OF_NODE = 256 * 1024 * 1024
-
-let incompleteBytesOfNode = 0
 const MAX_OUTSTANDING_BYTES = 16 * 1024 * 1024
 
 interface Pending {
@@ -37,7 +34,7 @@ interface Pending {
   readonly expected: Expected
   readonly events: ProposedEvent[]
   size: number
-  /** Bytes of the messages that it keeps. */
+  /** Bytes that count towards the budget. */
   held: number
   timer: NodeJS.Timeout | undefined
 }
@@ -47,7 +44,8 @@ interface Pending {
  * Every append is answered exactly once; chunks behind an answer are ignored, and so are options that come again.
  */
 export class BatchAppend {
-  readonly #committer: Committer
+  readonly #committer: Pick<Committer, 'write'>
+  readonly #budget: Budget
   readonly #mayWrite: (stream: string) => boolean
   readonly #respond: (response: Buffer) => void
   readonly #pending = new Map<string, Pending>()
@@ -55,8 +53,15 @@ export class BatchAppend {
   #outstanding = 0
   #outstandingBytes = 0
 
-  constructor(committer: Committer, mayWrite: (stream: string) => boolean, respond: (response: Buffer) => void) {
+  /** What is kept of appends that are not complete counts towards `budget`, that of all calls. */
+  constructor(
+    committer: Pick<Committer, 'write'>,
+    budget: Budget,
+    mayWrite: (stream: string) => boolean,
+    respond: (response: Buffer) => void,
+  ) {
     this.#committer = committer
+    this.#budget = budget
     this.#mayWrite = mayWrite
     this.#respond = respond
   }
@@ -88,7 +93,7 @@ export class BatchAppend {
     else if (isFinal) this.#commit(key, pending)
     else {
       if (known === undefined && options !== undefined) this.#wait(key, pending, timeLeft(options))
-      this.#keep(key, pending, size)
+      this.#keep(key, pending, size + EVENT_OVERHEAD * messages.length)
     }
   }
 
@@ -118,12 +123,10 @@ export class BatchAppend {
   #keep(key: string, pending: Pending, size: number): void {
     pending.held += size
     this.#incompleteBytes += size
-    incompleteBytesOfNode += size
+    this.#budget.add(size)
     const isTooMuch =
-      this.#pending.size > MAX_INCOMPLETE ||
-      this.#incompleteBytes > MAX_INCOMPLETE_BYTES ||
-      incompleteBytesOfNode > MAX_INCOMPLETE_BYTES_OF_NODE
-    if (isTooMuch) this.#finish(key, pending, TOO_MUCH_INCOMPLETE)
+      this.#pending.size > MAX_INCOMPLETE || this.#incompleteBytes > MAX_INCOMPLETE_BYTES || this.#budget.isExceeded
+    if (isTooMuch) this.#finish(key, pending, INCOMPLETE)
   }
 
   #wait(key: string, pending: Pending, milliseconds: number): void {
@@ -161,7 +164,7 @@ export class BatchAppend {
     clearTimeout(pending.timer)
     this.#pending.delete(key)
     this.#incompleteBytes -= pending.held
-    incompleteBytesOfNode -= pending.held
+    this.#budget.add(-pending.held)
   }
 }
 
@@ -194,9 +197,9 @@ const TOO_LARGE: Problem = {
   detail: new shared.MaximumAppendSizeExceeded().setMaxappendsize(MAX_APPEND_BYTES).serializeBinary(),
 }
 
-const TOO_MUCH_INCOMPLETE: Problem = {
+const INCOMPLETE: Problem = {
   code: status.RESOURCE_EXHAUSTED,
-  message: 'Too many appends are begun and not complete',
+  message: TOO_MUCH_INCOMPLETE,
   detailType: 'event_store.client.Unknown',
   detail: new shared.Unknown().serializeBinary(),
 }

@@ -6,6 +6,7 @@ import type { Access } from './access.ts'
 import { ClassicAppend, deleteStream, tombstone } from './appends.ts'
 import { BatchAppend } from './batch-append.ts'
 import { type BatchChunk, readBatchAppendReq } from './batch-messages.ts'
+import { Budget } from './budget.ts'
 import type { Committer } from './commit.ts'
 import { isComputed } from './computed-streams.ts'
 import { GuardedCall } from './guarded-call.ts'
@@ -51,6 +52,9 @@ export class Batched extends grpc.ServerInterceptingCall {
   }
 }
 
+/** What appends that are begun and not complete may hold, of all calls together. */
+const MAX_INCOMPLETE_BYTES = 256 * 1024 * 1024
+
 /** The calls of the Streams service. Each translates its messages and leaves the rest to its own file. */
 export class StreamsCalls {
   readonly #store: Store
@@ -58,6 +62,7 @@ export class StreamsCalls {
   readonly #access: Access
   readonly #reads: Reads
   readonly #turns = new Turns()
+  readonly #incomplete = new Budget(MAX_INCOMPLETE_BYTES)
   readonly #closers = new Set<() => void>()
 
   constructor(store: Store, committer: Committer, access: Access) {
@@ -98,12 +103,13 @@ export class StreamsCalls {
     call: grpc.ServerReadableStream<streams.AppendReq, streams.AppendResp>,
     answer: Answer<streams.AppendResp>,
   ): void {
-    const append = new ClassicAppend((stream) => this.#access.check(call, 'write', stream))
+    const append = new ClassicAppend((stream) => this.#access.check(call, 'write', stream), this.#incomplete)
     let isOver = false
     const finish: Answer<streams.AppendResp> = (error, response) => {
       if (isOver) return
       isOver = true
       this.#closers.delete(close)
+      append.close()
       answer(error, response)
     }
     const close = (): void => finish(shuttingDown().status)
@@ -139,7 +145,7 @@ export class StreamsCalls {
       if (call.readableEnded && batch.outstanding === 0) close(() => call.end())
     }
     const mayWrite = (stream: string): boolean => this.#access.allows(call, 'write', stream)
-    const batch = new BatchAppend(this.#committer, mayWrite, (response) => {
+    const batch = new BatchAppend(this.#committer, this.#incomplete, mayWrite, (response) => {
       // Answers of one commit travel together.
       if (responses.push(response) === 1) queueMicrotask(flush)
     })
