@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { CommitQueue } from './commit-queue.ts'
 import { isReadOnly } from './computed-streams.ts'
 import { type Decision, decideAppend, decideDelete, decideTombstone, type Expected, TOMBSTONE } from './decide.ts'
 import { reportFault } from './fault.ts'
@@ -37,8 +38,6 @@ export interface WriteRequest {
   answer(result: WriteResult): void
 }
 
-/** Events in one transaction: enough to share an fsync, few enough to leave the thread to readers soon. */
-const EVENTS_PER_COMMIT = 2_000
 const PROBE_MS = 1_000
 const IDLE_MS = 2_000
 
@@ -52,7 +51,7 @@ export class Committer {
   readonly #recent: RecentIds
   readonly #publish: (events: readonly LogEvent[]) => void
   readonly #counters = new CommitCounters()
-  #queue: WriteRequest[] = []
+  readonly #queue = new CommitQueue<WriteRequest>()
   #scheduled = false
   #stopped = false
   #idle: NodeJS.Timeout | undefined
@@ -89,14 +88,14 @@ export class Committer {
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#idle)
-    for (const request of this.#queue.splice(0)) request.answer(STOPPING)
+    for (const request of this.#queue.takeAll()) request.answer(STOPPING)
   }
 
   #turn(): void {
     this.#scheduled = false
-    const batch = this.#takeBatch()
+    const batch = this.#queue.takeBatch()
     if (batch.length === 0) return
-    if (this.#queue.length > 0) {
+    if (!this.#queue.isEmpty) {
       this.#scheduled = true
       setImmediate(() => this.#turn())
     }
@@ -118,15 +117,6 @@ export class Committer {
     this.#publish(written)
     for (const [index, result] of results.entries()) batch[index]?.answer(result)
     this.#checkpointWhenIdle()
-  }
-
-  #takeBatch(): WriteRequest[] {
-    let events = 0
-    const full = this.#queue.findIndex((request) => {
-      events += request.events.length
-      return events > EVENTS_PER_COMMIT
-    })
-    return this.#queue.splice(0, full < 0 ? this.#queue.length : Math.max(1, full))
   }
 
   #execute(request: WriteRequest, written: LogEvent[]): WriteResult {
