@@ -28,6 +28,7 @@ export const appendSize = (type: string, metadata: Uint8Array, data: Uint8Array)
   data.length + metadata.length + 2 * type.length
 
 export const TOO_MANY_EVENTS = `An append may have at most ${MAX_APPEND_EVENTS} events`
+export const BUSY = 'Too many bytes wait to be written to the disk; try again later'
 export const TOO_MUCH_INCOMPLETE = 'Too many appends are begun and not complete'
 
 /** The Append call: options first, then events; nothing is written before the client has sent them all. */
@@ -141,7 +142,7 @@ async function end(
 }
 
 function write(committer: Committer, request: Omit<WriteRequest, 'answer'>): Promise<WriteResult> {
-  return new Promise((answer) => committer.write({ ...request, answer }))
+  return new Promise((answer) => committer.writeForClient({ ...request, answer }))
 }
 
 function succeeded(
@@ -153,6 +154,7 @@ function succeeded(
   if (result.kind === 'wrong-version') throw wrongExpectedVersion(stream, expected, result.current)
   if (result.kind === 'deleted') throw streamDeleted(stream)
   if (result.kind === 'read-only') throw readOnlyStream(stream)
+  if (result.kind === 'busy') throw new Failure(status.RESOURCE_EXHAUSTED, BUSY)
   throw result.stopping ? shuttingDown() : new Failure(status.UNKNOWN, `The event was not written: ${result.reason}`)
 }
 

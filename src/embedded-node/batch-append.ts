@@ -1,7 +1,7 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { status } from '@grpc/grpc-js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
-import { appendSize, MAX_APPEND_BYTES, TOO_MANY_EVENTS, TOO_MUCH_INCOMPLETE } from './appends.ts'
+import { appendSize, BUSY, MAX_APPEND_BYTES, TOO_MANY_EVENTS, TOO_MUCH_INCOMPLETE } from './appends.ts'
 import {
   type BatchChunk,
   type BatchMessage,
@@ -44,7 +44,7 @@ interface Pending {
  * Every append is answered exactly once; chunks behind an answer are ignored, and so are options that come again.
  */
 export class BatchAppend {
-  readonly #committer: Pick<Committer, 'write'>
+  readonly #committer: Pick<Committer, 'writeForClient'>
   readonly #budget: Budget
   readonly #mayWrite: (stream: string) => boolean
   readonly #respond: (response: Buffer) => void
@@ -55,7 +55,7 @@ export class BatchAppend {
 
   /** What is kept of appends that are not complete counts towards `budget`, that of all calls. */
   constructor(
-    committer: Pick<Committer, 'write'>,
+    committer: Pick<Committer, 'writeForClient'>,
     budget: Budget,
     mayWrite: (stream: string) => boolean,
     respond: (response: Buffer) => void,
@@ -126,7 +126,7 @@ export class BatchAppend {
     this.#budget.add(size)
     const isTooMuch =
       this.#pending.size > MAX_INCOMPLETE || this.#incompleteBytes > MAX_INCOMPLETE_BYTES || this.#budget.isExceeded
-    if (isTooMuch) this.#finish(key, pending, INCOMPLETE)
+    if (isTooMuch) this.#finish(key, pending, exhausted(TOO_MUCH_INCOMPLETE))
   }
 
   #wait(key: string, pending: Pending, milliseconds: number): void {
@@ -144,7 +144,7 @@ export class BatchAppend {
     const { correlation, streamName, stream, expected, events, size } = pending
     this.#outstanding++
     this.#outstandingBytes += size
-    this.#committer.write({
+    this.#committer.writeForClient({
       kind: 'append',
       stream,
       expected,
@@ -197,11 +197,9 @@ const TOO_LARGE: Problem = {
   detail: new shared.MaximumAppendSizeExceeded().setMaxappendsize(MAX_APPEND_BYTES).serializeBinary(),
 }
 
-const INCOMPLETE: Problem = {
-  code: status.RESOURCE_EXHAUSTED,
-  message: TOO_MUCH_INCOMPLETE,
-  detailType: 'event_store.client.Unknown',
-  detail: new shared.Unknown().serializeBinary(),
+function exhausted(message: string): Problem {
+  const detail = new shared.Unknown().serializeBinary()
+  return { code: status.RESOURCE_EXHAUSTED, message, detailType: 'event_store.client.Unknown', detail }
 }
 
 function badRequest(message: string): Problem {
@@ -225,6 +223,7 @@ function problemOf(result: Exclude<WriteResult, { kind: 'done' }>, streamName: B
     const detail = new shared.AccessDenied().serializeBinary()
     return { code: status.PERMISSION_DENIED, message, detailType: 'event_store.client.AccessDenied', detail }
   }
+  if (result.kind === 'busy') return exhausted(BUSY)
   const detail = new shared.Unknown().serializeBinary()
   return { code: status.UNKNOWN, message: result.reason, detailType: 'event_store.client.Unknown', detail }
 }

@@ -25,6 +25,8 @@ export type WriteResult =
   | { readonly kind: 'deleted' }
   /** The stream is computed. */
   | { readonly kind: 'read-only' }
+  /** Too much waits for the disk; nothing was written. */
+  | { readonly kind: 'busy' }
   /** Nothing was written, as far as this node can tell: the disk is full or broken, or the node stops. */
   | { readonly kind: 'failed'; readonly reason: string; readonly stopping: boolean }
 
@@ -51,15 +53,22 @@ export class Committer {
   readonly #recent: RecentIds
   readonly #publish: (events: readonly LogEvent[]) => void
   readonly #counters = new CommitCounters()
-  readonly #queue = new CommitQueue<WriteRequest>()
+  readonly #queue: CommitQueue<WriteRequest>
   #scheduled = false
   #stopped = false
   #idle: NodeJS.Timeout | undefined
   /** Why writes are refused since the last I/O error, and until when without another try. */
   #broken: { reason: string; until: number } | undefined
 
-  constructor(log: Log, streams: Streams, recent: RecentIds, publish: (events: readonly LogEvent[]) => void) {
+  constructor(
+    log: Log,
+    streams: Streams,
+    recent: RecentIds,
+    publish: (events: readonly LogEvent[]) => void,
+    queue = new CommitQueue<WriteRequest>(),
+  ) {
     this.#log = log
+    this.#queue = queue
     this.#streams = streams
     this.#recent = recent
     this.#publish = publish
@@ -69,6 +78,13 @@ export class Committer {
     return this.#counters
   }
 
+  /** For clients: answers with `busy` while too much waits. */
+  writeForClient(request: WriteRequest): void {
+    if (this.#queue.isFull && !this.#stopped) request.answer({ kind: 'busy' })
+    else this.write(request)
+  }
+
+  /** For the node itself, which asks for little and does not come again. */
   write(request: WriteRequest): void {
     if (this.#stopped) {
       request.answer(STOPPING)

@@ -25,7 +25,7 @@ function classic(budget: Budget): ClassicAppend {
 function batch(budget: Budget) {
   const answers: streams.BatchAppendResp[] = []
   const written: WriteRequest[] = []
-  const committer = { write: (request: WriteRequest) => void written.push(request) }
+  const committer = { writeForClient: (request: WriteRequest) => void written.push(request) }
   const respond = (response: Buffer): void => void answers.push(streams.BatchAppendResp.deserializeBinary(response))
   const call = new BatchAppend(committer, budget, () => true, respond)
   onTestFinished(() => call.close())
