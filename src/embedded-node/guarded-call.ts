@@ -1,33 +1,37 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { type ServerInterceptingCallInterface, status } from '@grpc/grpc-js'
+import { Budget } from './budget.ts'
+import { reportFault } from './fault.ts'
 
-/** Bytes of messages that have begun to arrive and are not complete, of all calls together. */
-const MAX_INCOMPLETE_BYTES = 256 * 1024 * 1024
+/** Messages that have begun to arrive and are not complete, of all calls together. */
+const INCOMPLETE = new Budget(256 * 1024 * 1024)
 /** Above the limit, a call with less than that goes on. */
 const SMALL_BYTES = 64 * 1024
 /** Milliseconds that a client has to take the end of its call. */
 const END_MS = 10_000
 
-let incompleteOfAll = 0
-
 /**
  * What grpc-js does not limit: it keeps parts of messages until they are whole, and calls that have ended until the
- * client has taken everything. Needs the HTTP/2 stream, which grpc-js has in a private field; without it nothing is limited.
+ * client has taken everything. Needs the HTTP/2 stream, which grpc-js has in a private field; where that is missing nothing is limited, and
+ * the node reports a fault.
  */
 export class GuardedCall {
   readonly #call: ServerInterceptingCallInterface
   readonly #stream: ServerHttp2Stream | undefined
+  readonly #budget: Budget
   #incomplete = 0
   /** Bytes of the present message that are still to come, and of the head before it. */
   #left = 0
   #head = 0
   #length = 0
 
-  constructor(call: ServerInterceptingCallInterface) {
+  constructor(call: ServerInterceptingCallInterface, budget = INCOMPLETE) {
     this.#call = call
+    this.#budget = budget
     const stream = 'stream' in call && isHttp2Stream(call.stream) ? call.stream : undefined
     this.#stream = stream
+    if (stream === undefined) reportFault(new Error(UNGUARDED))
     stream?.on('data', (data: Buffer) => this.#count(data))
     stream?.once('close', () => this.#keep(0))
   }
@@ -54,16 +58,16 @@ export class GuardedCall {
       }
     }
     this.#keep(this.#left > 0 ? this.#length - this.#left : 0)
-    if (incompleteOfAll > MAX_INCOMPLETE_BYTES && this.#incomplete > SMALL_BYTES) this.#refuse()
+    if (this.#budget.isExceeded && this.#incomplete > SMALL_BYTES) this.#refuse()
   }
 
   #keep(bytes: number): void {
-    incompleteOfAll += bytes - this.#incomplete
+    this.#budget.add(bytes - this.#incomplete)
     this.#incomplete = bytes
   }
 
   #refuse(): void {
-    const details = `More than ${MAX_INCOMPLETE_BYTES} bytes of incomplete messages are under way to the node`
+    const details = `More than ${this.#budget.limit} bytes of incomplete messages are under way to the node`
     const refusal = { code: status.RESOURCE_EXHAUSTED, details }
     this.#call.sendStatus(refusal)
     this.#stream?.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
@@ -72,5 +76,7 @@ export class GuardedCall {
 
 /** A flag and a length before each message. */
 const HEAD_BYTES = 5
+
+const UNGUARDED = 'grpc-js does not show the HTTP/2 stream of a call: what clients send in part is not limited'
 
 const isHttp2Stream = (value: unknown): value is ServerHttp2Stream => value instanceof Duplex && 'rstCode' in value
