@@ -21,10 +21,17 @@ export class Canary {
   #slowestDelivery = 0
   #isStopped = false
   readonly #done: Promise<void>
+  /** Resolves when its first append is answered. */
+  readonly connected: Promise<void>
 
   constructor(port: number) {
     this.#client = EventStoreDBClient.connectionString(`esdb://127.0.0.1:${port}?tls=false`)
-    this.#done = this.#run()
+    let connect = (): void => {}
+    const first = new Promise<void>((resolve) => {
+      connect = resolve
+    })
+    this.#done = this.#run(connect)
+    this.connected = Promise.race([first, this.#done])
     // Whoever stops it is told.
     this.#done.catch(() => {})
   }
@@ -42,7 +49,7 @@ export class Canary {
     }
   }
 
-  async #run(): Promise<void> {
+  async #run(connect: () => void): Promise<void> {
     const subscription = this.#client.subscribeToStream(this.#stream)
     let failure: Error | undefined
     subscription.on('error', (error) => {
@@ -58,6 +65,7 @@ export class Canary {
       this.#started.push(start)
       await this.#client.appendToStream(this.#stream, jsonEvent({ type: 'sang', data: {} }))
       this.#slowestAppend = Math.max(this.#slowestAppend, performance.now() - start)
+      connect()
       await sleep(20)
     }
     const deadline = performance.now() + 10_000

@@ -41,7 +41,7 @@ export async function startTarget(dataDir: string): Promise<Target> {
   const isAlive = () => child.exitCode === null && child.signalCode === null
   return {
     port,
-    complaints: () => said,
+    complaints: () => (isAlive() ? said : `${said}\nended with ${child.exitCode ?? child.signalCode}`),
     isAlive,
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
     descriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
