@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Log, type LogEvent } from '../src/embedded-node/log.ts'
+import { Log } from '../src/embedded-node/log.ts'
+import type { LogEvent } from '../src/embedded-node/log-event.ts'
 
 /** Events of one stream; the data of each has about 150 bytes. */
 const PER_STREAM = 3

@@ -1,5 +1,5 @@
 import { TOMBSTONE } from './decide.ts'
-import type { LogEvent } from './log.ts'
+import type { LogEvent } from './log-event.ts'
 import { uuidToHalves } from './uuid.ts'
 import { fieldSize, uint64Size, Writer } from './wire.ts'
 

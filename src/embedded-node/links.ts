@@ -1,5 +1,5 @@
 import { type UuidForm, writeReadEvent } from './event-message.ts'
-import type { LogEvent } from './log.ts'
+import type { LogEvent } from './log-event.ts'
 import type { Streams } from './stream-state.ts'
 import { nowMicros } from './time.ts'
 

@@ -1,7 +1,7 @@
 import { isComputed } from './computed-streams.ts'
 import { isHiddenFromAll } from './hidden-streams.ts'
 import type { LinkIndex } from './link-index.ts'
-import type { LogEvent } from './log.ts'
+import type { LogEvent } from './log-event.ts'
 
 export interface Listener {
   /** Called for each event right after its commit, in the order of the log. Must not throw or wait. */

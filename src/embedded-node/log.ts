@@ -14,8 +14,6 @@ import { LogRewrite } from './log-rewrite.ts'
 import { prepareStatements, type Row, type Statements } from './log-statements.ts'
 import { uuidFromBytes, uuidToBytes } from './uuid.ts'
 
-export type { LogEvent, Page }
-
 const PAGE_EVENTS = 512
 const PAGE_BYTES = 256 * 1024
 /** Milliseconds for a filter that SQL alone cannot apply. One event is always tried. */

@@ -1,5 +1,6 @@
 import { BoundedMap } from './bounded-map.ts'
-import type { Log, LogEvent } from './log.ts'
+import type { Log } from './log.ts'
+import type { LogEvent } from './log-event.ts'
 
 /** At least so many; EventStoreDB remembers what fits into 8 MiB, some tens of thousands. */
 const REMEMBERED = 25_000

@@ -2,7 +2,8 @@ import type { Acl } from './acl.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { isComputed } from './computed-streams.ts'
 import { type StreamState, TOMBSTONE } from './decide.ts'
-import type { Log, LogEvent } from './log.ts'
+import type { Log } from './log.ts'
+import type { LogEvent } from './log-event.ts'
 import {
   firstReadable,
   isMetastream,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { LogEvent } from './log.ts'
+import type { LogEvent } from './log-event.ts'
 import type { Outbox } from './outbox.ts'
 import { caughtUp, confirmation } from './read-responses.ts'
 import type { Turns } from './turns.ts'

@@ -12,7 +12,7 @@ import {
 } from '../../src/embedded-node/batch-messages.ts'
 import { Any, NoStream, StreamExists, toExpected, TOMBSTONE } from '../../src/embedded-node/decide.ts'
 import { writeDelivery, writeReadEvent } from '../../src/embedded-node/event-message.ts'
-import type { LogEvent } from '../../src/embedded-node/log.ts'
+import type { LogEvent } from '../../src/embedded-node/log-event.ts'
 import { MalformedMessage } from '../../src/embedded-node/wire.ts'
 
 // The hot messages are written and read by hand. The generated classes say what they must be.

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { closeSync, copyFileSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { Log, type LogEvent } from '../../src/embedded-node/log.ts'
+import { Log } from '../../src/embedded-node/log.ts'
+import type { LogEvent } from '../../src/embedded-node/log-event.ts'
 
 export const LOG_FILE = 'eventstore.sqlite'
 

@@ -1,5 +1,5 @@
 import type { Resolved } from '../links.ts'
-import type { LogEvent } from '../log.ts'
+import type { LogEvent } from '../log-event.ts'
 import { Measurements } from './measurements.ts'
 
 /** An event on its way through a group, until it is acknowledged, skipped or parked. */

@@ -1,6 +1,6 @@
 import { reportFault } from '../fault.ts'
 import type { EventWriter } from '../links.ts'
-import type { LogEvent } from '../log.ts'
+import type { LogEvent } from '../log-event.ts'
 import { Failure } from '../status.ts'
 import { Backlog } from './backlog.ts'
 import { type Connection, Consumer, Message } from './consumer.ts'

@@ -1,6 +1,6 @@
 import { TOMBSTONE } from '../decide.ts'
 import type { CompiledFilter } from '../filter.ts'
-import type { LogEvent } from '../log.ts'
+import type { LogEvent } from '../log-event.ts'
 import type { Store } from '../sources.ts'
 import { streamDeleted } from '../status.ts'
 import { nowMicros } from '../time.ts'

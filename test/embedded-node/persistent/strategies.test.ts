@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { LogEvent } from '../../../src/embedded-node/log.ts'
+import type { LogEvent } from '../../../src/embedded-node/log-event.ts'
 import { type Connection, Consumer, Message } from '../../../src/embedded-node/persistent/consumer.ts'
 import { strategyOf } from '../../../src/embedded-node/persistent/strategies.ts'
 import type { Strategy } from '../../../src/embedded-node/persistent/strategy.ts'
