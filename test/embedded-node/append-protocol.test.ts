@@ -1,41 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:http2'
-import { EventStoreDBClient } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
-import { type StreamsClient, StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js'
+import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { eventStoreUrl } from '../support/event-store.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   append,
   appendEvent,
   appendOptions,
+  connected,
   expecting,
   type Failed,
   failed,
   freshName,
   identifier,
-  rawClient,
   structured,
   uuid,
 } from './raw-calls.ts'
 
-let raw: StreamsClient
-let client: EventStoreDBClient
-
-beforeAll(async () => {
-  const url = await eventStoreUrl()
-  raw = rawClient(url)
-  client = EventStoreDBClient.connectionString(url)
-})
-
-afterAll(async () => {
-  raw.close()
-  await client.dispose()
-})
+const { raw, client } = await connected()
 
 const THREW = { code: status.UNKNOWN, details: 'Exception was thrown by handler.', trailers: {} }
 const NIL = '00000000-0000-0000-0000-000000000000'

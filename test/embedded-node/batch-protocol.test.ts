@@ -1,25 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { EventStoreDBClient } from '@eventstore/db-client'
-import type { StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import { status } from '@grpc/grpc-js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { eventStoreUrl } from '../support/event-store.ts'
+import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { batchOptions, chunk, freshName, openBatch, rawClient, structured, uuid, withTimeout } from './raw-calls.ts'
+import { batchOptions, chunk, connected, freshName, openBatch, structured, uuid, withTimeout } from './raw-calls.ts'
 
-let raw: StreamsClient
-let client: EventStoreDBClient
-
-beforeAll(async () => {
-  const url = await eventStoreUrl()
-  raw = rawClient(url)
-  client = EventStoreDBClient.connectionString(url)
-})
-
-afterAll(async () => {
-  raw.close()
-  await client.dispose()
-})
+const { raw, client } = await connected()
 
 async function count(stream: string): Promise<number> {
   let events = 0

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { EventStoreDBClient } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { StreamsClient, StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
@@ -6,7 +7,19 @@ import { type ClientDuplexStream, credentials, type ServiceError } from '@grpc/g
 import duration from 'google-protobuf/google/protobuf/duration_pb.js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import timestamp from 'google-protobuf/google/protobuf/timestamp_pb.js'
-import { onTestFinished } from 'vitest'
+import { afterAll, onTestFinished } from 'vitest'
+import { eventStoreUrl } from '../support/event-store.ts'
+
+/** The event store of the tests, by the protocol and by the usual client. One per test file. */
+export async function connected(): Promise<{ raw: StreamsClient; client: EventStoreDBClient }> {
+  const url = await eventStoreUrl()
+  const [raw, client] = [rawClient(url), EventStoreDBClient.connectionString(url)]
+  afterAll(async () => {
+    raw.close()
+    await client.dispose()
+  })
+  return { raw, client }
+}
 
 /** Calls of the Streams service as the protocol has them, for what the usual client never sends. */
 export const rawClient = (url: string): StreamsClient =>

@@ -1,26 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { binaryEvent, EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
+import { binaryEvent, jsonEvent } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
-import type { StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { eventStoreUrl } from '../support/event-store.ts'
-import { freshName, ofAll, ofStream, rawClient, read, readOptions } from './raw-calls.ts'
+import { describe, expect, test } from 'vitest'
+import { connected, freshName, ofAll, ofStream, read, readOptions } from './raw-calls.ts'
 
-let raw: StreamsClient
-let client: EventStoreDBClient
-
-beforeAll(async () => {
-  const url = await eventStoreUrl()
-  raw = rawClient(url)
-  client = EventStoreDBClient.connectionString(url)
-})
-
-afterAll(async () => {
-  raw.close()
-  await client.dispose()
-})
+const { raw, client } = await connected()
 
 type Options = streams.ReadReq.Options
 

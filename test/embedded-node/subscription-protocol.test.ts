@@ -1,25 +1,11 @@
-import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
-import type { StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.js'
+import { jsonEvent } from '@eventstore/db-client'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { type ServiceError, status } from '@grpc/grpc-js'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { eventStoreUrl } from '../support/event-store.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { type Failed, failed, freshName, ofAll, ofStream, rawClient, readOptions } from './raw-calls.ts'
+import { connected, type Failed, failed, freshName, ofAll, ofStream, readOptions } from './raw-calls.ts'
 
-let raw: StreamsClient
-let client: EventStoreDBClient
-
-beforeAll(async () => {
-  const url = await eventStoreUrl()
-  raw = rawClient(url)
-  client = EventStoreDBClient.connectionString(url)
-})
-
-afterAll(async () => {
-  raw.close()
-  await client.dispose()
-})
+const { raw, client } = await connected()
 
 const subscribing = (): streams.ReadReq.Options =>
   readOptions().setSubscription(new streams.ReadReq.Options.SubscriptionOptions())
