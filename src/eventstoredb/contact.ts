@@ -8,17 +8,17 @@ export class Contact {
     return this.#isUp
   }
 
-  async of<T>(call: Promise<T>): Promise<T> {
+  /** `onSilence` is called where nobody said why there is no answer. */
+  async of<T>(call: Promise<T>, onSilence?: () => void): Promise<T> {
     try {
       const answer = await call
       this.#isUp = true
       return answer
     } catch (error) {
-      throw this.#noticed(error)
+      throw this.#noticed(error, onSilence)
     }
   }
 
-  /** `onSilence` is called where nobody said why there is no answer. */
   async *ofAll<T>(answers: AsyncIterable<T>, onSilence?: () => void): AsyncIterable<T> {
     try {
       for await (const answer of answers) {
@@ -27,12 +27,12 @@ export class Contact {
       }
       this.#isUp = true
     } catch (error) {
-      if (error instanceof StoreUnavailable && error.cause === undefined) onSilence?.()
-      throw this.#noticed(error)
+      throw this.#noticed(error, onSilence)
     }
   }
 
-  #noticed(error: unknown): unknown {
+  #noticed(error: unknown, onSilence?: () => void): unknown {
+    if (error instanceof StoreUnavailable && error.cause === undefined) onSilence?.()
     this.#isUp = !(error instanceof StoreUnavailable)
     return error
   }

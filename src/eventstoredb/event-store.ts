@@ -53,11 +53,11 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
   async function probe(): Promise<void> {
     if (isProbing) return
     isProbing = true
-    await contact.of(lastPosition(client, deadline)).catch(() => undefined)
+    await contact.of(lastPosition(client, deadline), reconnect).catch(() => undefined)
     isProbing = false
   }
 
-  /** A connection that hangs is found out by its keep-alive, but only after 20 s. */
+  /** A connection that hangs is found out by its keep-alive after 20 s, but never where it hangs from the beginning. */
   function reconnect(): void {
     // The call was made on the connection before this one.
     if (performance.now() - connectedAt < deadline) return
@@ -93,8 +93,8 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
     read: (...parameters) => contact.ofAll(readStream(client, deadline, ...parameters), reconnect),
     readBackwards: (...parameters) => contact.ofAll(readStreamBackwards(client, deadline, ...parameters), reconnect),
     subscribe: (options) => contact.ofAll(subscribeToLog(client, deadline, arrivals, options), reconnect),
-    lastPosition: () => contact.of(lastPosition(client, deadline)),
-    eventAt: (position) => contact.of(eventAt(client, deadline, position)),
+    lastPosition: () => contact.of(lastPosition(client, deadline), reconnect),
+    eventAt: (position) => contact.of(eventAt(client, deadline, position), reconnect),
     ...consumerGroups(() => client, deadline),
     isConnected() {
       if (!contact.isUp) void probe()

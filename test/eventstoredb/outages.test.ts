@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RawEvent } from '../../src/cqrs/event.ts'
 import { connectEventStore, type EventStore } from '../../src/eventstoredb/event-store.ts'
 import { eventStoreUrl } from '../support/event-store.ts'
+import { eventually } from '../support/eventually.ts'
 import { type ToxicProxy, startProxy } from '../faults/proxy.ts'
 
 /** One node without TLS can be put behind a proxy; clients of a cluster go past it, to the nodes themselves. */
@@ -62,13 +64,26 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     await expect.poll(() => store.lastPosition().catch(() => undefined), { timeout: 10_000 }).toBeGreaterThan(0)
   })
 
+  it.each<[string, (store: EventStore) => Promise<unknown>]>([
+    ['the end of the log', (store) => store.lastPosition()],
+    ['an event at a position', (store) => store.eventAt(0)],
+    ['whether it is there', (store) => eventually(async () => store.isConnected(), 'an answer', 4_000)],
+  ])('a connection that hangs before its first answer is given up for a new one (asked for %s)', async (_, ask) => {
+    proxy.freeze()
+    await expect(ask(store)).rejects.toThrow()
+    // It stays as it is: only keep-alive would tell, which begins with the first answer.
+    proxy.freezeOpen()
+    await eventually(() => ask(store).then(isTrue, isFalse), 'an answer', 12_000)
+  })
+
   it('when an append was recorded is told within the deadline of the append', async () => {
     await store.append(aStream(), [anEvent()], 'new')
     const started = performance.now()
     proxy.add({ type: 'timeout', timeout: 0 })
     const append = store.append(aStream(), [anEvent()], 'new')
-    setTimeout(() => proxy.reset(), 900)
+    const reset = setTimeout(900).then(() => proxy.reset())
     const { recordedAt } = await append
+    await reset
     expect(performance.now() - started).toBeGreaterThan(800)
     proxy.freeze()
     await expect(recordedAt()).rejects.toMatchObject({ name: 'StoreUnavailable' })
@@ -102,6 +117,33 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     expect(store.isConnected()).toBe(true)
   })
 
+  it('a subscription fails when the connection under it is given up', async () => {
+    let isLive = false
+    const end = (async () => {
+      for await (const _ of followed(store)) isLive = true
+    })()
+    await eventually(() => isLive, 'a live subscription')
+    proxy.freezeOpen()
+    const isOver = end.then(isTrue, isTrue)
+    await expect(numbersOf(store, aStream())).rejects.toThrow()
+    expect(await Promise.race([isOver, setTimeout(5_000, false)])).toBe(true)
+    await expect(end).rejects.toMatchObject({ name: 'StoreUnavailable' })
+  })
+
+  it('a consumer of a group fails when the connection under it is given up', async () => {
+    const group = aStream()
+    await store.ensureGroup({ group, streamPrefixes: [aStream()], messageTimeout: 30_000, maxRetries: 10 })
+    const consumer = await store.join(group, 10)
+    const end = (async () => {
+      for await (const _ of consumer.deliveries) expect.unreachable()
+    })()
+    proxy.freezeOpen()
+    const isOver = end.then(isTrue, isTrue)
+    await expect(numbersOf(store, aStream())).rejects.toThrow()
+    expect(await Promise.race([isOver, setTimeout(5_000, false)])).toBe(true)
+    await expect(end).rejects.toMatchObject({ name: 'StoreUnavailable' })
+  })
+
   it('a subscription fails, and another one goes on where it stopped', async () => {
     const stream = aStream()
     const subscribe = (after: number | undefined) =>
@@ -122,9 +164,14 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
 })
 
 async function firstBatch(from: EventStore): Promise<void> {
-  const signal = new AbortController().signal
-  for await (const _ of from.subscribe({ after: undefined, streamPrefixes: [aStream()], signal, maxBatch: 1 })) break
+  for await (const _ of followed(from)) break
 }
+
+const followed = (from: EventStore) =>
+  from.subscribe({ after: undefined, streamPrefixes: [aStream()], signal: new AbortController().signal, maxBatch: 1 })
+
+const isTrue = () => true
+const isFalse = () => false
 
 const aStream = () => `outage${randomUUID().replaceAll('-', '')}-1`
 

@@ -28,7 +28,7 @@ export interface ToxicProxy {
   down(): void
   /** From now on nothing is read from either side, as if both were stopped; connections stay open. */
   freeze(): void
-  /** The same for the connections that are open now, until the function that is returned is called. */
+  /** The same, but only for the connections that are open now, until the function that is returned is called. */
   freezeOpen(): () => void
   /** What was held back goes on its way. */
   thaw(): void
@@ -91,6 +91,7 @@ export async function startProxy(target: { readonly host: string; readonly port:
       for (const socket of sockets) socket.pause()
     },
     freezeOpen() {
+      isFrozen = false
       const open = [...sockets]
       for (const socket of open) socket.pause()
       return () => {
