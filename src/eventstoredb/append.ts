@@ -12,7 +12,7 @@ import { type Appended, StoreUnavailable } from '../cqrs/event-store.ts'
 import { within } from '../cqrs/deadline.ts'
 import { initialVersion, type Precondition } from '../cqrs/precondition.ts'
 import { disconnect } from './connection.ts'
-import { appendFailure, inDoubt, isNotLeader } from './errors.ts'
+import { appendFailure, inDoubt, isAnswer, isNotLeader } from './errors.ts'
 import { toPosition } from './recorded-event.ts'
 
 type Answer = Omit<Appended, 'recordedAt'>
@@ -28,6 +28,8 @@ export class Appender {
   readonly #connect: () => EventStoreDBClient
   readonly #deadline: number
   #connection: Promise<EventStoreDBClient>
+  /** When it gave an answer last, to whichever append. */
+  #heardAt = 0
 
   constructor(connect: () => EventStoreDBClient, deadline: number) {
     this.#connect = connect
@@ -43,14 +45,20 @@ export class Appender {
       // What is certain would be put in doubt by an attempt that has no time to end.
       if (failed && !hasTime()) throw failed
       const connection = this.#connection
-      const timeout = Math.max(1, Math.min(this.#deadline / 2, end - performance.now()))
+      const started = performance.now()
+      const timeout = Math.max(1, Math.min(this.#deadline / 2, end - started))
       try {
-        return await within(timeout, appendOnce(connection, stream, events, precondition))
+        const appended = await within(timeout, appendOnce(connection, stream, events, precondition))
+        this.#heardAt = performance.now()
+        return appended
       } catch (error) {
+        if (isAnswer(error)) this.#heardAt = performance.now()
         const failure = appendFailure(error, stream, precondition)
         if (!(failure instanceof StoreUnavailable)) throw failure
+        // Where others are answered, the connection is slow: to give it up would put all of them in doubt.
+        const isAlive = isAnswer(error) || (error instanceof StoreUnavailable && this.#heardAt >= started)
         // The client goes to the leader by itself, and a new one would have to look for it.
-        if (failure.outcome === 'unknown' && !isNotLeader(error)) this.#reconnect(connection)
+        if (failure.outcome === 'unknown' && !isAlive && !isNotLeader(error)) this.#reconnect(connection)
         // What an earlier attempt may have appended, a later one that was not even sent does not take back.
         failed = failed?.outcome === 'unknown' ? inDoubt(failure) : failure
         throw failed

@@ -1,4 +1,5 @@
 import { StoreUnavailable } from '../cqrs/event-store.ts'
+import type { ReadingConnection } from './reading-connection.ts'
 
 /** Whether the store answered what it was asked last. A refusal is an answer. */
 export class Contact {
@@ -8,32 +9,41 @@ export class Contact {
     return this.#isUp
   }
 
-  /** `onSilence` is called where nobody said why there is no answer. */
-  async of<T>(call: Promise<T>, onSilence?: () => void): Promise<T> {
+  /** Of calls on the reading connection, that is told as well. */
+  async of<T>(call: Promise<T>, reading?: ReadingConnection): Promise<T> {
+    const since = performance.now()
     try {
       const answer = await call
-      this.#isUp = true
+      this.#answered(reading)
       return answer
     } catch (error) {
-      throw this.#noticed(error, onSilence)
+      throw this.#noticed(error, since, reading)
     }
   }
 
-  async *ofAll<T>(answers: AsyncIterable<T>, onSilence?: () => void): AsyncIterable<T> {
+  async *ofAll<T>(answers: AsyncIterable<T>, reading: ReadingConnection): AsyncIterable<T> {
+    let since = performance.now()
     try {
       for await (const answer of answers) {
-        this.#isUp = true
+        this.#answered(reading)
         yield answer
+        since = performance.now()
       }
-      this.#isUp = true
+      this.#answered(reading)
     } catch (error) {
-      throw this.#noticed(error, onSilence)
+      throw this.#noticed(error, since, reading)
     }
   }
 
-  #noticed(error: unknown, onSilence?: () => void): unknown {
-    if (error instanceof StoreUnavailable && error.cause === undefined) onSilence?.()
+  #answered(reading: ReadingConnection | undefined): void {
+    this.#isUp = true
+    reading?.heard()
+  }
+
+  #noticed(error: unknown, since: number, reading: ReadingConnection | undefined): unknown {
     this.#isUp = !(error instanceof StoreUnavailable)
+    // Nobody said why there is no answer.
+    if (error instanceof StoreUnavailable && error.cause === undefined) reading?.silent(since)
     return error
   }
 }

@@ -48,6 +48,11 @@ export function isNotLeader(error: unknown): boolean {
   return error instanceof Error && isCommandError(error) && error.type === ErrorType.NOT_LEADER
 }
 
+/** The store says it of one append, over the stream that all of them share: what that ends with has a gRPC status. */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof Error && isCommandError(error) && error.code === undefined
+}
+
 /** The same failure, of an append whose outcome is not known. */
 export function inDoubt(failure: StoreUnavailable): StoreUnavailable {
   return failure.outcome === 'unknown' ? failure : new StoreUnavailable(failure.reason, 'unknown', { cause: failure })

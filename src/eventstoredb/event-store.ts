@@ -3,9 +3,10 @@ import type { EventNumber } from '../cqrs/event.ts'
 import { type EventLog, type EventSink, type EventSource, StoreUnavailable } from '../cqrs/event-store.ts'
 import { Appender } from './append.ts'
 import { Arrivals } from './arrivals.ts'
-import { connector, disconnect } from './connection.ts'
+import { connector } from './connection.ts'
 import { consumerGroups } from './consumer-groups.ts'
 import { Contact } from './contact.ts'
+import { ReadingConnection } from './reading-connection.ts'
 import { eventAt, lastPosition, readStream, readStreamBackwards } from './read.ts'
 import { subscribeToLog } from './subscribe.ts'
 
@@ -44,8 +45,7 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
   const connect = connector(url)
   const appender = new Appender(connect, deadline)
   // Appends drop their connection when an answer is overdue; subscriptions and reads must not go with it.
-  let client = connect()
-  let connectedAt = performance.now()
+  const reading = new ReadingConnection(connect, deadline / 2)
   const arrivals = new Arrivals()
   const contact = new Contact()
   let isProbing = false
@@ -53,23 +53,14 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
   async function probe(): Promise<void> {
     if (isProbing) return
     isProbing = true
-    await contact.of(lastPosition(client, deadline), reconnect).catch(() => undefined)
+    await contact.of(lastPosition(reading.client, deadline), reading).catch(() => undefined)
     isProbing = false
-  }
-
-  /** A connection that hangs is found out by its keep-alive after 20 s, but never where it hangs from the beginning. */
-  function reconnect(): void {
-    // The call was made on the connection before this one.
-    if (performance.now() - connectedAt < deadline) return
-    void disconnect(client)
-    client = connect()
-    connectedAt = performance.now()
   }
 
   async function recordedAt(stream: string, number: EventNumber, end: number): Promise<Date> {
     const left = Math.max(LEAST_DEADLINE, end - performance.now())
     let created: Date | undefined
-    const read = contact.ofAll(readStream(client, left, stream, number - 1, 1), reconnect)
+    const read = contact.ofAll(readStream(reading.client, left, stream, number - 1, 1), reading)
     for await (const event of read) created = event.created
     if (created === undefined) throw new StoreUnavailable(`event ${number} of ${stream} is gone again`, 'unknown')
     return created
@@ -90,18 +81,19 @@ export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreO
         throw error
       }
     },
-    read: (...parameters) => contact.ofAll(readStream(client, deadline, ...parameters), reconnect),
-    readBackwards: (...parameters) => contact.ofAll(readStreamBackwards(client, deadline, ...parameters), reconnect),
-    subscribe: (options) => contact.ofAll(subscribeToLog(client, deadline, arrivals, options), reconnect),
-    lastPosition: () => contact.of(lastPosition(client, deadline), reconnect),
-    eventAt: (position) => contact.of(eventAt(client, deadline, position), reconnect),
-    ...consumerGroups(() => client, deadline),
+    read: (...parameters) => contact.ofAll(readStream(reading.client, deadline, ...parameters), reading),
+    readBackwards: (...parameters) =>
+      contact.ofAll(readStreamBackwards(reading.client, deadline, ...parameters), reading),
+    subscribe: (options) => contact.ofAll(subscribeToLog(reading.client, deadline, arrivals, options), reading),
+    lastPosition: () => contact.of(lastPosition(reading.client, deadline), reading),
+    eventAt: (position) => contact.of(eventAt(reading.client, deadline, position), reading),
+    ...consumerGroups(() => reading.client, deadline),
     isConnected() {
       if (!contact.isUp) void probe()
       return contact.isUp
     },
     async close() {
-      await Promise.all([appender.close(), disconnect(client)])
+      await Promise.all([appender.close(), reading.close()])
     },
   }
 }

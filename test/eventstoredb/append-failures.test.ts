@@ -4,6 +4,7 @@ import statusMessage from '@eventstore/db-client/generated/status_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { Metadata, status } from '@grpc/grpc-js'
 import any from 'google-protobuf/google/protobuf/any_pb.js'
+import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { RawEvent } from '../../src/cqrs/event.ts'
 import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
@@ -45,6 +46,30 @@ describe('an append', () => {
     const node = await startFakeNode({ onAppend })
     const store = connectTo(node.address)
     await expect(store.append(aStream(), [anEvent()], 'exists')).rejects.toMatchObject(failure)
+  })
+
+  it.each<[string, OnAppend]>([
+    ['the store took too long for one of them', answer('Timeout')],
+    ['one of them has no answer', () => undefined],
+  ])('stays on its connection where others are answered, though %s', async (_, onFailing) => {
+    const failing = aStream()
+    const calls = new Set<unknown>()
+    const node = await startFakeNode({
+      onAppend(request, call) {
+        calls.add(call)
+        if (streamOf(request) === failing) onFailing(request, call)
+        else confirm(request, call)
+      },
+    })
+    const store = connectTo(node.address)
+    let isOver = false
+    const failed = store.append(failing, [anEvent()], 'new').catch((error: unknown) => {
+      isOver = true
+      return error
+    })
+    while (!isOver) expect(await store.append(aStream(), [anEvent()], 'new')).toMatchObject({ lastNumber: 1 })
+    expect(await failed).toMatchObject(unknown)
+    expect(calls.size).toBe(1)
   })
 
   it('to a node that is not there was not made', async () => {
@@ -136,6 +161,14 @@ function answer(type: string, details = new Uint8Array(), message = type): OnApp
     call.write(response)
   }
 }
+
+const confirm: OnAppend = (request, call) => {
+  const success = new streams.BatchAppendResp.Success().setCurrentRevision('0').setNoPosition(new empty.Empty())
+  call.write(new streams.BatchAppendResp().setCorrelationId(request.getCorrelationId()).setSuccess(success))
+}
+
+const streamOf = (request: streams.BatchAppendReq) =>
+  Buffer.from(request.getOptions()?.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString()
 
 /** Ends the stream that all appends share. */
 function end(code: status, metadata = new Metadata()): OnAppend {

@@ -130,6 +130,24 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     await expect(end).rejects.toMatchObject({ name: 'StoreUnavailable' })
   })
 
+  it('a read that has little time left does not cost a subscription its connection', async () => {
+    const stream = aStream()
+    const seen: number[] = []
+    const end = (async () => {
+      for await (const { events } of followed(store, stream)) seen.push(...events.map(({ number }) => number))
+    })()
+    end.catch(() => undefined)
+    const started = performance.now()
+    const { recordedAt } = await store.append(aStream(), [anEvent()], 'new')
+    await eventually(async () => (await store.lastPosition()) === 0 || performance.now() - started > 2_000, 'its end')
+    const recover = proxy.add({ type: 'latency', latency: 1_000 })
+    await expect(recordedAt()).rejects.toMatchObject({ name: 'StoreUnavailable' })
+    recover()
+    await store.append(stream, [anEvent()], 'new')
+    await Promise.race([end, eventually(() => seen.length > 0, 'the event')])
+    expect(seen).toEqual([1])
+  })
+
   it('a consumer of a group fails when the connection under it is given up', async () => {
     const group = aStream()
     await store.ensureGroup({ group, streamPrefixes: [aStream()], messageTimeout: 30_000, maxRetries: 10 })
@@ -167,8 +185,8 @@ async function firstBatch(from: EventStore): Promise<void> {
   for await (const _ of followed(from)) break
 }
 
-const followed = (from: EventStore) =>
-  from.subscribe({ after: undefined, streamPrefixes: [aStream()], signal: new AbortController().signal, maxBatch: 1 })
+const followed = (from: EventStore, stream = aStream()) =>
+  from.subscribe({ after: undefined, streamPrefixes: [stream], signal: new AbortController().signal, maxBatch: 1 })
 
 const isTrue = () => true
 const isFalse = () => false
