@@ -1,8 +1,8 @@
 import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { UuidForm } from './event-message.ts'
-import { type CompiledFilter, compileFilter } from './filter.ts'
-import { MalformedRegex, UnsupportedRegex } from './regex.ts'
-import { badArgument, handlerThrew, isNameTooLong, nameTooLong } from './status.ts'
+import type { CompiledFilter } from './filter.ts'
+import { parseFilter } from './filter-request.ts'
+import { badArgument, handlerThrew, isNameTooLong, nameTooLong, noCase } from './status.ts'
 
 interface Common {
   readonly resolveLinks: boolean
@@ -47,8 +47,8 @@ export type ReadRequest = StreamRead | AllRead | StreamSubscription | AllSubscri
 type Options = streams.ReadReq.Options
 
 const BACKWARDS = 1
-const MAX_PREFIXES = 1_000
 const DEFAULT_WINDOW = 32
+const NO_EXPRESSION = 'Neither stream_identifier nor event_type of the filter is set'
 const MAX_INT64 = 2n ** 63n - 1n
 const MAX_UINT64 = 2n ** 64n - 1n
 
@@ -71,7 +71,7 @@ export function parseReadRequest(request: streams.ReadReq): ReadRequest {
   }
   const from = allStart(options.getAll())
   const filterOptions = hasFilter ? options.getFilter() : undefined
-  const filter = filterOptions === undefined ? undefined : parseFilter(filterOptions)
+  const filter = filterOptions && parseFilter(filterOptions, NO_EXPRESSION).compiled
   const window = filterOptions === undefined ? 0 : parseWindow(filterOptions)
   if (!isSubscription) return { kind: 'all', from, backwards, count, filter, ...common }
   const multiplier = filterOptions?.getCheckpointintervalmultiplier()
@@ -83,7 +83,7 @@ export function parseReadRequest(request: streams.ReadReq): ReadRequest {
 function checkCombination(options: Options): { isSubscription: boolean; hasFilter: boolean; backwards: boolean } {
   const target = options.hasStream() ? 'Stream' : options.hasAll() ? 'All' : undefined
   if (target === undefined) {
-    throw badArgument("'None' is not a valid EventStore.Client.Streams.ReadReq+Types+Options+StreamOptionOneofCase")
+    throw badArgument(noCase('EventStore.Client.Streams.ReadReq+Types+Options+StreamOptionOneofCase'))
   }
   const isSubscription = options.hasSubscription()
   const amount = isSubscription ? 'Subscription' : options.hasCount() ? 'Count' : 'None'
@@ -128,26 +128,11 @@ function allStart(options: streams.ReadReq.Options.AllOptions | undefined): From
   return toSafe(commit)
 }
 
-function parseFilter(options: streams.ReadReq.Options.FilterOptions): CompiledFilter {
-  const on = options.hasEventType() ? 'type' : 'stream'
-  const expression = options.getEventType() ?? options.getStreamIdentifier()
-  if (expression === undefined) throw badArgument('Neither stream_identifier nor event_type of the filter is set')
-  const regex = expression.getRegex()
-  const { length } = expression.getPrefixList()
-  if (length > MAX_PREFIXES) throw badArgument(`A filter may have at most ${MAX_PREFIXES} prefixes, not ${length}`)
-  try {
-    return compileFilter(regex === '' ? { on, prefixes: expression.getPrefixList() } : { on, regex })
-  } catch (error) {
-    if (error instanceof MalformedRegex) throw handlerThrew()
-    throw error instanceof UnsupportedRegex ? badArgument(error.message) : error
-  }
-}
-
 function parseWindow(options: streams.ReadReq.Options.FilterOptions): number {
   if (options.hasCount()) return DEFAULT_WINDOW
   if (!options.hasMax()) {
     const type = 'EventStore.Client.Streams.ReadReq+Types+Options+Types+FilterOptions+WindowOneofCase'
-    throw badArgument(`'None' is not a valid ${type}`)
+    throw badArgument(noCase(type))
   }
   if (options.getMax() === 0) throw badArgument('The window (max) of a filter must be 1 or more')
   return options.getMax()

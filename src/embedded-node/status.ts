@@ -20,6 +20,9 @@ export class Failure extends Error {
 
 export const badArgument = (details: string): Failure => new Failure(status.INVALID_ARGUMENT, details)
 
+/** That a message has none of the alternatives of a field; `type` is EventStoreDB's name of their type. */
+export const noCase = (type: string): string => `'None' is not a valid ${type}`
+
 /** What the real server answers when an argument makes one of its handlers throw. */
 export const handlerThrew = (): Failure => new Failure(status.UNKNOWN, 'Exception was thrown by handler.')
 

@@ -57,7 +57,8 @@ export class Groups {
   create(name: GroupName, settings: GroupSettings): Promise<void> {
     return this.#change(async () => {
       this.#check(name, settings)
-      if (this.#onStream(name.stream)?.has(name.group) === true) throw groupExists(name)
+      if (this.list(undefined).some(({ parts }) => parts.storage.key === keyOf(name))) throw groupExists(name)
+      checkBuffers(name, settings)
       const entry = this.#entry(name, settings)
       await this.#save([...this.#entries, entry])
       this.#start(entry)
@@ -70,6 +71,7 @@ export class Groups {
       const group = this.get(name)
       const entry = this.#entry(name, { ...settings, filter: group.parts.settings.filter })
       this.#check(name, settings)
+      checkBuffers(name, settings)
       await this.#save(this.#entries.map((other) => (isSame(other, name) ? entry : other)))
       group.close()
       this.#start(entry)
@@ -119,7 +121,7 @@ export class Groups {
 
   /** @throws Failure for settings that EventStoreDB refuses */
   #check(name: GroupName, settings: GroupSettings): void {
-    const { consumerStrategy, startFrom, readBatchSize, historyBufferSize } = settings
+    const { consumerStrategy, startFrom } = settings
     if (strategyOf(consumerStrategy) === undefined) {
       throw groupFailed(name, `Consumer strategy ${consumerStrategy} does not exist.`)
     }
@@ -128,12 +130,6 @@ export class Groups {
       throw groupFailed(
         name,
         'Invalid Start From position: commit position must be less than or equal to the last commit position in the transaction file.',
-      )
-    }
-    if (readBatchSize >= historyBufferSize) {
-      throw groupFailed(
-        name,
-        `ReadBatchSize (${readBatchSize}) may not be greater than or equal to BufferSize (${historyBufferSize})`,
       )
     }
   }
@@ -150,7 +146,7 @@ export class Groups {
 
   #start({ stream, group, settings, createdAt }: GroupEntry): void {
     const source = this.#source(stream, settings)
-    const storage = new GroupStorage(this.#store, this.#committer, `${stream}::${group}`)
+    const storage = new GroupStorage(this.#store, this.#committer, keyOf({ stream, group }))
     const strategy = strategyOf(settings.consumerStrategy)
     if (strategy === undefined) throw new Error(`There is no consumer strategy ${settings.consumerStrategy}`)
     const { writer } = this.#store
@@ -210,3 +206,13 @@ export class Groups {
 
 const isSame = (entry: GroupEntry, { stream, group }: GroupName): boolean =>
   entry.stream === stream && entry.group === group
+
+/** What a group's own streams are named by: not every pair of names has another one. */
+const keyOf = ({ stream, group }: GroupName): string => `${stream}::${group}`
+
+/** @throws Failure in the words of .NET, which takes the first text for the name of a parameter */
+function checkBuffers(name: GroupName, { readBatchSize, historyBufferSize }: GroupSettings): void {
+  if (readBatchSize < historyBufferSize) return
+  const parameter = 'ReadBatchSize may not be greater than or equal to BufferSize'
+  throw groupFailed(name, `Specified argument was out of range of the valid values. (Parameter '${parameter}')`)
+}

@@ -89,11 +89,12 @@ export class Reading implements Connection {
   }
 
   #join(options: persistent.ReadReq.Options | undefined): void {
-    const bufferSize = options?.getBufferSize() ?? 0
-    if (bufferSize <= 0) throw handlerThrew()
     this.#name = parseTarget(options)
     this.#check(this.#name.stream)
-    this.#form = options?.getUuidOption()?.hasStructured() === true ? 'structured' : 'string'
+    const form = options?.getUuidOption()
+    const bufferSize = options?.getBufferSize() ?? 0
+    if (form === undefined || bufferSize <= 0 || this.#name.group === '') throw handlerThrew()
+    this.#form = form.hasString() ? 'string' : 'structured'
     const group = this.#groups.get(this.#name)
     if (group.isFull) throw groupIsFull(this.#name)
     this.#enqueue(confirmation(this.#name))

@@ -1,7 +1,8 @@
 import type persistent from '@eventstore/db-client/generated/persistent_pb.js'
 import type shared from '@eventstore/db-client/generated/shared_pb.js'
-import { compileFilter, type Filter } from '../filter.ts'
-import { badArgument, handlerThrew } from '../status.ts'
+import type { Filter } from '../filter.ts'
+import { parseFilter } from '../filter-request.ts'
+import { badArgument, handlerThrew, noCase } from '../status.ts'
 import { type GroupName, groupFailed } from './failures.ts'
 import type { GroupSettings } from './settings.ts'
 import { ALL } from './source.ts'
@@ -20,6 +21,9 @@ const MAX_UINT64 = 2n ** 64n - 1n
 /** .NET's ticks of a millisecond. */
 const TICKS = 10_000
 const STRATEGIES = ['DispatchToSingle', 'RoundRobin', 'Pinned']
+/** Where EventStoreDB's texts find the types of a request. */
+const CREATE = 'EventStore.Client.PersistentSubscriptions.CreateReq+Types+'
+const UPDATE = 'EventStore.Client.PersistentSubscriptions.UpdateReq+Types+'
 
 /** @throws Failure */
 export function parseCreate(request: persistent.CreateReq): GroupRequest {
@@ -27,8 +31,9 @@ export function parseCreate(request: persistent.CreateReq): GroupRequest {
   const settings = options?.getSettings()
   if (options === undefined || settings === undefined) throw handlerThrew()
   const filterOptions = options.getAll()?.getFilter()
-  const filter = filterOptions === undefined ? undefined : parseFilter(filterOptions)
-  return parseChange(options, settings, settings.getConsumerStrategy(), filter)
+  const missing = noCase(`${CREATE}AllOptions+Types+FilterOptions+FilterOneofCase`)
+  const filter = filterOptions && parseFilter(filterOptions, missing)
+  return parseChange(CREATE, options, settings, settings.getConsumerStrategy(), filter?.filter)
 }
 
 /** An update cannot name a strategy by its name, and cannot change the filter. @throws Failure */
@@ -36,7 +41,7 @@ export function parseUpdate(request: persistent.UpdateReq): GroupRequest {
   const options = request.getOptions()
   const settings = options?.getSettings()
   if (options === undefined || settings === undefined) throw handlerThrew()
-  return parseChange(options, settings, '', undefined)
+  return parseChange(UPDATE, options, settings, '', undefined)
 }
 
 interface Target {
@@ -60,6 +65,13 @@ export function parseStreamTarget(options: Target | undefined): GroupName {
   return name
 }
 
+/** The name in a message that has to be there. @throws Failure */
+function requiredName(options: { getStreamIdentifier(): shared.StreamIdentifier | undefined }): string {
+  const identifier = options.getStreamIdentifier()
+  if (identifier === undefined) throw handlerThrew()
+  return nameOf(identifier)
+}
+
 export const nameOf = (identifier: shared.StreamIdentifier | undefined): string =>
   Buffer.from(identifier?.getStreamName_asU8() ?? []).toString('utf8')
 
@@ -71,6 +83,7 @@ function checkStream(name: GroupName): void {
 }
 
 function parseChange(
+  types: typeof CREATE | typeof UPDATE,
   options: ChangeOptions,
   settings: Settings,
   strategy: string,
@@ -78,15 +91,15 @@ function parseChange(
 ): GroupRequest {
   const all = options.getAll()
   const streamOptions = options.getStream()
-  const stream = all === undefined ? nameOf(streamOptions?.getStreamIdentifier() ?? options.getStreamIdentifier()) : ALL
-  const name = { stream, group: options.getGroupName() }
-  if (all === undefined) checkStream(name)
+  const stream = all === undefined ? requiredName(streamOptions ?? options) : ALL
   const startFrom =
     all !== undefined
-      ? allStart(all)
+      ? allStart(all, types)
       : streamOptions !== undefined
-        ? streamStart(streamOptions)
+        ? streamStart(streamOptions, types)
         : revision(settings.getRevision())
+  const name = { stream, group: options.getGroupName() }
+  if (all === undefined) checkStream(name)
   const named = settings.getNamedConsumerStrategy()
   return {
     name,
@@ -120,10 +133,10 @@ interface StreamStart {
   hasEnd(): boolean
 }
 
-function streamStart(options: StreamStart): string {
+function streamStart(options: StreamStart, types: string): string {
   if (options.hasStart()) return '0'
   if (options.hasEnd()) return '-1'
-  if (!options.hasRevision()) throw badArgument('None of revision, start and end is set')
+  if (!options.hasRevision()) throw badArgument(noCase(`${types}StreamOptions+RevisionOptionOneofCase`))
   return revision(options.getRevision())
 }
 
@@ -140,28 +153,17 @@ interface AllStart {
   hasEnd(): boolean
 }
 
-function allStart(options: AllStart): string {
+/** Where a request to update leaves it out, EventStoreDB fails in another way than with a request to create. */
+function allStart(options: AllStart, types: typeof CREATE | typeof UPDATE): string {
   if (options.hasStart()) return 'C:0/P:0'
   if (options.hasEnd()) return 'C:-1/P:-1'
   const position = options.getPosition()
-  if (position === undefined) throw badArgument('None of position, start and end is set')
+  if (position === undefined) {
+    throw types === CREATE ? badArgument(noCase(`${CREATE}AllOptions+AllOptionOneofCase`)) : handlerThrew()
+  }
   const commit = BigInt(position.getCommitPosition())
   const prepare = BigInt(position.getPreparePosition())
   if (commit === MAX_UINT64 && prepare === MAX_UINT64) return 'C:-1/P:-1'
   if (commit < prepare || commit > MAX_INT64) throw handlerThrew()
   return `C:${commit}/P:${prepare}`
-}
-
-function parseFilter(options: persistent.CreateReq.AllOptions.FilterOptions): Filter {
-  const on = options.hasEventType() ? 'type' : 'stream'
-  const expression = options.getEventType() ?? options.getStreamIdentifier()
-  if (expression === undefined) throw badArgument('Neither stream_identifier nor event_type of the filter is set')
-  const regex = expression.getRegex()
-  const filter: Filter = regex === '' ? { on, prefixes: expression.getPrefixList() } : { on, regex }
-  try {
-    compileFilter(filter)
-  } catch (error) {
-    throw badArgument(`The filter's regex is not valid here: ${error instanceof Error ? error.message : String(error)}`)
-  }
-  return filter
 }

@@ -19,6 +19,7 @@ const PARKED_ACL = { $r: '$admins', $w: '$admins', $d: '$admins', $mr: '$admins'
 
 /** What a group keeps in the log, in streams named as EventStoreDB names them: its checkpoint and its parked messages. */
 export class GroupStorage {
+  readonly key: string
   readonly #store: Store
   readonly #committer: Committer
   readonly #checkpointStream: string
@@ -31,6 +32,7 @@ export class GroupStorage {
 
   /** `key` is `<stream>::<group>`. */
   constructor(store: Store, committer: Committer, key: string) {
+    this.key = key
     this.#store = store
     this.#committer = committer
     this.#checkpointStream = `$persistentsubscription-${key}-checkpoint`

@@ -52,7 +52,8 @@ const joining = (stream: string, group: string, bufferSize: number) =>
     new persistent.ReadReq.Options()
       .setStreamIdentifier(identifier(stream))
       .setGroupName(group)
-      .setBufferSize(bufferSize),
+      .setBufferSize(bufferSize)
+      .setUuidOption(new persistent.ReadReq.Options.UUIDOption().setString(new shared.Empty())),
   )
 
 describe('a strategy by its name', () => {
