@@ -13,6 +13,7 @@ import { Access } from './access.ts'
 import { removeAddressFile, writeAddressFile } from './address.ts'
 import { Authentication } from './authentication.ts'
 import { Committer } from './commit.ts'
+import { guardConnections } from './connections.ts'
 import { CannotListenOn, PortInUse } from './errors.ts'
 import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
@@ -91,6 +92,7 @@ export async function serve({ dataDir, port, security }: WorkerInput, onShutDown
     server.addService(UsersService, refusal(UsersService, 'The users of this server are in a file'))
     server.addService(ProjectionsService, refusal(ProjectionsService, NO_PROJECTIONS))
     bound.port = await bind(server, port, security)
+    guardConnections(server)
     scavenger.noteInterruption()
     writeAddressFile(dataDir, endPoint(security.host, bound.port), security.tls !== undefined)
     const close = async (): Promise<void> => {

@@ -9,9 +9,8 @@ import { Connections } from './fuzz/connection.ts'
 import { Random } from './fuzz/random.ts'
 import { startTarget } from './fuzz/target.ts'
 
-// Runs where FUZZ_SECONDS=<seconds> asks for it: beside all other tests it has ended with a lost connection that is not
-// explained yet. Every run is another one; to repeat one: FUZZ_SEED=<seed>.
-const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 0)
+// Longer: FUZZ_SECONDS=<seconds>. Every run is another one; to repeat one: FUZZ_SEED=<seed>.
+const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 30)
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 
 const MiB = 1024 * 1024
@@ -20,62 +19,62 @@ const MiB = 1024 * 1024
  * 100 MiB for the runtime, and as much again for what the garbage collector has not come to.
  */
 const MEMORY = 1_024 * MiB
-/** For a machine that is busy with the attackers too. */
-const LATENCY_MS = 5_000
+/** What the client gives an append, for a machine that is busy with the attackers and other tests too. */
+const LATENCY_MS = 10_000
 
-test.runIf(SECONDS > 0)(
-  `hostile clients (seed ${SEED}) neither end the node, nor fill its memory, nor keep others from their work`,
-  {
-    timeout: SECONDS * 1_000 + 90_000,
-  },
-  async () => {
-    const target = await startTarget(temporaryFolder())
-    onTestFinished(async () => {
-      await target.close()
-    })
-    const random = new Random(SEED)
-    const canary = new Canary(target.port)
-    await canary.connected
-    const before = target.descriptors()
-    const end = performance.now() + SECONDS * 1_000
-    const history: string[] = []
-    let peak = 0
-    const ownDelay = monitorEventLoopDelay({ resolution: 5 })
-    ownDelay.enable()
-    const attackers = Array.from({ length: 3 }, async () => {
-      while (performance.now() < end && target.isAlive()) {
-        const [name, attack] = random.pick(CHOICES)
-        const own = random.fork()
-        history.push(`${name} ${own.seed}`)
-        const connections = new Connections(target.port)
-        await attack(connections, own)
-        peak = Math.max(peak, target.isAlive() ? target.memory() : 0)
-        connections.closeAll()
-      }
-    })
-    await Promise.all(attackers)
-    const context = `seed ${SEED}, ${history.length} attacks, the last: ${history.slice(-5).join(', ')}\n${target.complaints()}`
-    expect(target.isAlive(), context).toBe(true)
-    const report = await canary.stop()
-    const figures = {
-      attacks: history.length,
-      peakMiB: Math.round(peak / MiB),
-      ownDelay: Math.round(ownDelay.max / 1e6),
-      ...report,
-      seen: report.seen.length,
+test(`hostile clients (seed ${SEED}) neither end the node, nor fill its memory, nor keep others from their work`, {
+  timeout: SECONDS * 1_000 + 90_000,
+}, async () => {
+  const target = await startTarget(temporaryFolder())
+  onTestFinished(async () => {
+    await target.close()
+  })
+  const random = new Random(SEED)
+  const canary = new Canary(target.port)
+  await canary.connected
+  const before = target.descriptors()
+  const end = performance.now() + SECONDS * 1_000
+  const history: string[] = []
+  let peak = 0
+  const ownDelay = monitorEventLoopDelay({ resolution: 5 })
+  ownDelay.enable()
+  const attackers = Array.from({ length: 3 }, async () => {
+    while (performance.now() < end && target.isAlive()) {
+      const [name, attack] = random.pick(CHOICES)
+      const own = random.fork()
+      history.push(`${name} ${own.seed}`)
+      const connections = new Connections(target.port)
+      await attack(connections, own)
+      peak = Math.max(peak, target.isAlive() ? target.memory() : 0)
+      connections.closeAll()
     }
-    process.stdout.write(`fuzz ${SEED}: ${JSON.stringify(figures)}\n`)
-    expect(report.seen, context).toEqual(Array.from({ length: report.appends }, (_, index) => index))
-    expect(report.slowestAppend, context).toBeLessThan(LATENCY_MS)
-    expect(report.slowestDelivery, context).toBeLessThan(LATENCY_MS)
-    expect(peak, context).toBeLessThan(MEMORY)
-    expect(target.complaints(), context).toBe('')
-    // A connection that says nothing any longer is closed after 20 s.
-    await eventually(() => target.descriptors() <= before, `${context}: sockets are released`, 25_000)
-    await answersAsBefore(target.port)
-    expect(await target.close()).toBe(0)
-  },
-)
+  })
+  await Promise.all(attackers)
+  if (!target.isAlive()) await target.close()
+  const context = `seed ${SEED}, ${history.length} attacks, the last: ${history.slice(-5).join(', ')}\n${target.complaints()}`
+  expect(target.isAlive(), context).toBe(true)
+  const report = await canary.stop().catch(async (cause: unknown) => {
+    await target.close()
+    throw new Error(`The well-behaved client failed. ${context}\n${target.complaints()}`, { cause })
+  })
+  const figures = {
+    attacks: history.length,
+    peakMiB: Math.round(peak / MiB),
+    ownDelay: Math.round(ownDelay.max / 1e6),
+    ...report,
+    seen: report.seen.length,
+  }
+  process.stdout.write(`fuzz ${SEED}: ${JSON.stringify(figures)}\n`)
+  expect(report.seen, context).toEqual(Array.from({ length: report.appends }, (_, index) => index))
+  expect(report.slowestAppend, context).toBeLessThan(LATENCY_MS)
+  expect(report.slowestDelivery, context).toBeLessThan(LATENCY_MS)
+  expect(peak, context).toBeLessThan(MEMORY)
+  expect(target.complaints(), context).toBe('')
+  // A connection that says nothing any longer is closed after 20 s.
+  await eventually(() => target.descriptors() <= before, `${context}: sockets are released`, 25_000)
+  await answersAsBefore(target.port)
+  expect(await target.close()).toBe(0)
+})
 
 const [first = ['', async () => {}], ...rest] = Object.entries(ATTACKS)
 const CHOICES: readonly [[string, Attack], ...[string, Attack][]] = [first, ...rest]

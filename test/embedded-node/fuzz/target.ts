@@ -21,7 +21,7 @@ export interface Target {
   memory(): number
   /** Open file descriptors of the process: its files and its sockets. */
   descriptors(): number
-  /** Asks it to close; resolves with its exit code. */
+  /** Asks it to close, or waits until what has ended has said everything; resolves with its exit code. */
   close(): Promise<number | null>
 }
 
@@ -34,7 +34,8 @@ export async function startTarget(dataDir: string): Promise<Target> {
   child.stderr.on('data', (chunk) => {
     said += String(chunk)
   })
-  const exited = once(child, 'exit')
+  // With all that it has said.
+  const exited = once(child, 'close')
   const [line] = await Promise.race([once(child.stdout, 'data'), exited])
   const port = Number(/:(\d+)/.exec(String(line))?.[1])
   if (Number.isNaN(port)) throw new Error(`The node did not start: ${said}`)
