@@ -15,6 +15,9 @@ export function toExpected(revision: bigint): Expected | undefined {
 /** The revision of a tombstone: 2^63−1 on the wire, 2^63 as a JavaScript number. */
 export const TOMBSTONE = 2 ** 63
 
+/** A revision as the protocol and texts have it. */
+export const exactRevision = (revision: number): number | bigint => (revision >= TOMBSTONE ? 2n ** 63n - 1n : revision)
+
 export interface StreamState {
   /** Last revision, −1 when the stream has no events, {@link TOMBSTONE} when it was tombstoned. */
   readonly last: number

@@ -34,6 +34,12 @@ export class EventWriter {
     return { event: this.#streams.readableAt(target.stream, target.revision, nowMicros()), link: event }
   }
 
+  /** For a live group: there EventStoreDB takes what is no link for a link to nothing. */
+  resolveLive(event: LogEvent): Resolved {
+    const resolved = this.resolve(event)
+    return event.type === LINK && resolved.link === undefined ? { event: undefined, link: event } : resolved
+  }
+
   /** The same for an event that several subscribers may get. */
   writeShared(event: LogEvent, form: UuidForm, resolveLinks: boolean): Buffer {
     if (form !== 'string' || (resolveLinks && event.type === LINK)) return this.write(event, form, resolveLinks)

@@ -1,7 +1,7 @@
 import { reportFault } from '../fault.ts'
-import type { EventWriter } from '../links.ts'
+import type { EventWriter, Resolved } from '../links.ts'
 import type { LogEvent } from '../log-event.ts'
-import { Failure } from '../status.ts'
+import { Failure, handlerThrew } from '../status.ts'
 import { Backlog } from './backlog.ts'
 import { type Connection, Consumer, Message } from './consumer.ts'
 import { Progress } from './progress.ts'
@@ -65,6 +65,8 @@ export class Group {
     this.backlog = new Backlog(settings.historyBufferSize)
     this.#start = isEnd(settings.startFrom) ? createdAt + 1 : (source.parse(settings.startFrom) ?? 0)
     this.#next = checkpoint === undefined ? this.#start : checkpoint + 1
+    // From the end on there is nothing to read, not even from a stream that cannot be read.
+    this.#isLive = checkpoint === undefined && isEnd(settings.startFrom) && source.last() === createdAt
     this.#stopListening = source.listen((event) => this.#offer(event))
     this.#read()
   }
@@ -129,12 +131,14 @@ export class Group {
     this.#checkpoint(now, true)
   }
 
-  /** Parked messages before the revision `stopAt` are delivered again, and are not parked any longer. */
+  /** Parked messages before the revision `stopAt` are delivered again, and are not parked any longer. One replay at a time. */
   replayParked(stopAt: number | undefined): void {
     const { storage } = this.parts
     const last = storage.lastParked()
-    if (this.#isReplaying || last === undefined || stopAt === 0) return
+    if (this.#isReplaying || last === undefined) return
     this.#isReplaying = true
+    // As with EventStoreDB, such a replay never ends, and no other begins until the group is updated or loaded again.
+    if (stopAt === 0) return
     const before = Math.min(stopAt ?? last + 1, last + 1)
     let next = 0
     const readOn = (): void => {
@@ -233,9 +237,10 @@ export class Group {
 
   #readPage(size: number): void {
     const { source } = this.parts
+    if (size < 0) throw handlerThrew()
     const page = source.read(this.#next, size)
     this.#isReading = false
-    for (const event of page.events) this.#add(event)
+    for (const event of page.events) this.#add(event, false)
     if (page.events.length === 0) this.#skip(page.next - 1, page.considered)
     this.#next = page.next
     if (page.end) {
@@ -263,7 +268,7 @@ export class Group {
   /** The writer that offers the event must not suffer from what this group meets: the log has the event, too. */
   #addLive(event: LogEvent, position: number): void {
     try {
-      this.#add(event)
+      this.#add(event, true)
       this.push()
     } catch (error) {
       reportFault(error)
@@ -283,11 +288,11 @@ export class Group {
     this.#checkpoint(performance.now(), false)
   }
 
-  #add(event: LogEvent): void {
+  #add(event: LogEvent, isLive: boolean): void {
     const { source, settings, writer } = this.parts
-    const resolved = settings.resolveLinkTos ? writer.resolve(event) : { event, link: undefined }
+    const resolve = (): Resolved => (isLive ? writer.resolveLive(event) : writer.resolve(event))
     const position = source.positionOf(event)
-    const message = new Message(resolved, event, position)
+    const message = new Message(settings.resolveLinkTos ? resolve() : { event, link: undefined }, event, position)
     this.#progress.add(message)
     this.unfinished.add(message)
     this.backlog.add(message)

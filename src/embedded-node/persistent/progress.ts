@@ -52,7 +52,7 @@ export class Progress {
     const position = first === undefined ? this.#lastPosition : first.previous
     const finished = sequence - this.#checkpointed
     if (position === undefined || finished <= 0) return undefined
-    const isTime = checkPointAfter > 0 && now - this.#checkpointedAt >= checkPointAfter
+    const isTime = checkPointAfter !== 0 && now - this.#checkpointedAt >= checkPointAfter
     const isMuch = finished >= maxCheckPointCount
     if (!isMuch && !(isTime && isTick && finished >= minCheckPointCount)) return undefined
     this.#checkpointed = sequence

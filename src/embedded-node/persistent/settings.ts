@@ -23,7 +23,7 @@ export interface GroupSettings extends CheckpointSettings {
 
 export const isEnd = (startFrom: string): boolean => startFrom === '-1' || startFrom === 'C:-1/P:-1'
 
-/** Events of one read: at most 100, at least 10 where the batch size allows it. */
+/** Events of one read: at most 100, and 10 where the batch size is 0. Less than none cannot be read. */
 export function pageSize(readBatchSize: number): number {
-  return Math.max(1, Math.min(Math.max(readBatchSize, 10), readBatchSize === 0 ? 20 : readBatchSize, 100))
+  return readBatchSize === 0 ? 10 : Math.min(readBatchSize, 100)
 }

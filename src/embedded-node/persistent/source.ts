@@ -1,4 +1,4 @@
-import { TOMBSTONE } from '../decide.ts'
+import { exactRevision } from '../decide.ts'
 import type { CompiledFilter } from '../filter.ts'
 import type { LogEvent } from '../log-event.ts'
 import type { Store } from '../sources.ts'
@@ -48,12 +48,12 @@ export function streamSource({ log, streams, feed }: Store, stream: string): Gro
       return {
         events: events.filter(({ created }) => created >= readable.since),
         next: last === undefined ? start : last.revision + 1,
-        end,
+        end: end || (last !== undefined && last.revision >= streams.last(stream)),
         considered: events.length,
       }
     },
     positionOf: ({ revision }) => revision,
-    format: (revision) => (revision >= TOMBSTONE ? String(2n ** 63n - 1n) : String(revision)),
+    format: (revision) => String(exactRevision(revision)),
     parse: (text) => (/^-?\d+$/.test(text) ? Number(text) : undefined),
     last: () => streams.last(stream),
     listen: (offer) => feed.listenTo(stream, { offer }),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Committer, ProposedEvent } from '../commit.ts'
-import { Any } from '../decide.ts'
+import { Any, exactRevision } from '../decide.ts'
 import { LINK } from '../links.ts'
 import type { LogEvent } from '../log-event.ts'
 import { metastreamOf } from '../metadata.ts'
@@ -95,7 +95,7 @@ export class GroupStorage {
 
   /** Writes a link to the message's event. `done` is told whether that succeeded. */
   park({ event, original }: Message, reason: string, done: (parked: boolean) => void): void {
-    const data = event === undefined ? original.data : Buffer.from(`${event.revision}@${event.stream}`)
+    const data = event === undefined ? original.data : Buffer.from(`${exactRevision(event.revision)}@${event.stream}`)
     const added = new Date().toISOString()
     const metadata = dotnetJson({ added, reason, subscriptionEventNumber: original.revision })
     this.#append(this.#parkedStream, proposed(LINK, false, data, metadata), (revision) => {
