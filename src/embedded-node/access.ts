@@ -55,6 +55,11 @@ export class Access {
     return roles.some((role) => role === '$all' || role === user.login || user.groups.has(role))
   }
 
+  /** What EventStoreDB calls the caller: without users everybody is the system. */
+  nameOf(call: Call): string {
+    return this.#guard === undefined ? 'system' : (this.#guard.userOf(call)?.login ?? 'anonymous')
+  }
+
   /** @throws Failure PERMISSION_DENIED unless {@link allows} */
   check(call: Call, action: StreamAction, stream: string): void {
     if (!this.allows(call, action, stream)) throw accessDenied()

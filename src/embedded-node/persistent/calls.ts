@@ -94,8 +94,11 @@ export class PersistentCalls {
   }
 
   #read(call: grpc.ServerDuplexStream<persistent.ReadReq, Frames>): void {
-    const check = (stream: string): void => this.#access.check(call, 'read', stream)
-    const reading = new Reading(this.#groups, call, check, () => this.#readings.delete(reading))
+    const caller = {
+      user: this.#access.nameOf(call),
+      check: (stream: string): void => this.#access.check(call, 'read', stream),
+    }
+    const reading = new Reading(this.#groups, call, caller, () => this.#readings.delete(reading))
     this.#readings.add(reading)
   }
 }

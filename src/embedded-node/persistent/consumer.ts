@@ -42,6 +42,7 @@ export class Message {
 /** The way to one client of a group. */
 export interface Connection {
   readonly name: string
+  readonly user: string
   /** Whether much of what was sent has not gone out yet. The group is told when it has. */
   readonly isFull: boolean
   send(message: Message): void

@@ -72,7 +72,7 @@ function rateSince(before: Last, now: Last): (counted: object, total: number) =>
 function connectionInfo(consumer: Consumer, { count, average }: Rate): persistent.SubscriptionInfo.ConnectionInfo {
   const measurements = consumer.measurements?.summary() ?? []
   return new persistent.SubscriptionInfo.ConnectionInfo()
-    .setUsername('system')
+    .setUsername(consumer.connection.user)
     .setConnectionName(consumer.connection.name)
     .setAverageItemsPerSecond(average)
     .setTotalItems(String(consumer.totalItems))

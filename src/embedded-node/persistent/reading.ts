@@ -19,6 +19,12 @@ interface ReadCall extends StreamingCall {
   on(event: 'end', listener: () => void): unknown
 }
 
+interface Caller {
+  readonly user: string
+  /** Throws where the caller may not read the stream of the group. */
+  check(this: void, stream: string): void
+}
+
 const { Action } = persistent.ReadReq.Nack
 const ACTIONS = new Map<number, NackAction>([
   // An action that the client does not know better is tried again.
@@ -32,6 +38,7 @@ const ACTIONS = new Map<number, NackAction>([
 /** One Read call: a consumer of a group. The first message names the group, all others are answers to its events. */
 export class Reading implements Connection {
   readonly name: string
+  readonly user: string
   readonly #groups: Groups
   readonly #check: (stream: string) => void
   readonly #outbox: Outbox
@@ -45,8 +52,8 @@ export class Reading implements Connection {
   #isDeaf = false
   #isDropped = false
 
-  /** `check` throws where the caller may not read the stream of the group. */
-  constructor(groups: Groups, call: ReadCall, check: (stream: string) => void, onClosed: () => void) {
+  constructor(groups: Groups, call: ReadCall, { user, check }: Caller, onClosed: () => void) {
+    this.user = user
     this.#groups = groups
     this.#check = check
     this.name = String(call.metadata.get('connection-name')[0] ?? '<unknown>')

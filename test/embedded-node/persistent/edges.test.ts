@@ -10,6 +10,7 @@ import {
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { eventStoreUrl } from '../../support/event-store.ts'
 import { eventually } from '../../support/eventually.ts'
+import { startSecuredNode } from '../../support/secured-node.ts'
 
 // Where groups behave in ways that only the source of EventStoreDB 23.10 tells.
 
@@ -43,8 +44,12 @@ const replay = ({ stream, group }: Name, stopAt?: number) =>
   client.replayParkedMessagesToStream(stream, group, stopAt === undefined ? {} : { stopAt })
 
 /** A consumer that notes what it gets, and answers with `answer`. */
-function consume({ stream, group }: Name, answer: Answer = (subscription, delivery) => subscription.ack(delivery)) {
-  const subscription = client.subscribeToPersistentSubscriptionToStream(stream, group)
+function consume(
+  { stream, group }: Name,
+  answer: Answer = (subscription, delivery) => subscription.ack(delivery),
+  by = client,
+) {
+  const subscription = by.subscribeToPersistentSubscriptionToStream(stream, group)
   const seen = { confirmed: false, deliveries: [] as Delivery[], error: undefined as unknown }
   subscription.on('confirmation', () => {
     seen.confirmed = true
@@ -162,4 +167,16 @@ test('a replay that stops at 0 never ends, and none begins behind it until the g
   await replay(name)
   const next = consume(name)
   await eventually(() => next.seen.deliveries.length === 1, 'the event is replayed')
+})
+
+test('a group knows its consumers by their logins', async () => {
+  const node = await startSecuredNode({ admin: [] })
+  const admin = node.clientOf('admin')
+  const { stream, group } = fresh()
+  const settings = persistentSubscriptionToStreamSettingsFromDefaults()
+  await admin.createPersistentSubscriptionToStream(stream, group, settings)
+  const { seen } = consume({ stream, group }, park, admin)
+  await eventually(() => seen.confirmed, 'the consumer is confirmed')
+  const { connections } = await admin.getPersistentSubscriptionToStreamInfo(stream, group)
+  expect(connections.map(({ username }) => username)).toEqual(['admin'])
 })

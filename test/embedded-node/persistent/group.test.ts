@@ -74,6 +74,7 @@ class Node {
 /** A consumer that holds what it gets until it is told what to do with it. */
 class Client implements Connection {
   readonly name = 'client'
+  readonly user = 'system'
   readonly isFull = false
   isDropped = false
   readonly held: Message[] = []

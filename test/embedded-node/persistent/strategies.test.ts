@@ -16,6 +16,7 @@ function message(stream: string, metadata = '', event?: Partial<LogEvent>): Mess
 function consumerOf(strategy: Strategy, bufferSize = 100) {
   const streams: string[] = []
   const connection: Connection = {
+    user: 'system',
     name: 'c',
     isFull: false,
     send: ({ original }) => streams.push(original.stream),
