@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { randomUUID } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { onTestFinished } from 'vitest'
 
 /** What a reader types, and the lines of its output that the document shows. */
 export interface Step {
@@ -20,21 +22,39 @@ export function stepsOf(block: string): Step[] {
   return steps
 }
 
-/** Runs the commands in one shell after the other; `environment` is added to that of the tests. */
-export async function runInShell(
-  command: string,
-  folder: string,
-  environment: Readonly<Record<string, string>> = {},
-): Promise<{ readonly output: string; readonly code: number | null }> {
-  const shell = spawn('bash', ['-o', 'pipefail', '-c', command], {
-    cwd: folder,
-    env: { ...outside(), ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+export interface Shell {
+  /** Runs in the shell in which the commands before it ran: variables stay. One at a time. */
+  run(command: string): Promise<Ran>
+}
+
+interface Ran {
+  /** What it printed on both channels. */
+  readonly output: string
+  readonly code: number
+}
+
+/** A shell that is ended with the test. `environment` is added to that of the tests. */
+export function openShell(folder: string, environment: Readonly<Record<string, string>> = {}): Shell {
+  const shell = spawn('bash', ['--norc', '-s'], { cwd: folder, env: { ...outside(), ...environment } })
+  onTestFinished(() => {
+    shell.kill('SIGKILL')
   })
-  const chunks: Buffer[] = []
-  for (const channel of [shell.stdout, shell.stderr]) channel.on('data', (chunk) => chunks.push(chunk))
-  const [code] = await once(shell, 'close')
-  return { output: Buffer.concat(chunks).toString(), code: typeof code === 'number' ? code : null }
+  shell.stdin.write('exec 2>&1; set -o pipefail\n')
+  const printed = createInterface(shell.stdout)[Symbol.asyncIterator]()
+
+  async function run(command: string): Promise<Ran> {
+    const mark = randomUUID()
+    shell.stdin.write(`{ ${command}\n} < /dev/null\nprintf '\\n%s %s\\n' ${mark} $?\n`)
+    let output = ''
+    for (;;) {
+      const line = await printed.next()
+      if (line.done) throw new Error(`the shell has ended:\n${output}`)
+      const [word, code] = line.value.split(' ')
+      if (word === mark) return { output, code: Number(code) }
+      output += `${line.value}\n`
+    }
+  }
+  return { run }
 }
 
 /**
@@ -69,7 +89,7 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<instant>'],
   [/\[\d\d:\d\d:\d\d\.\d{3}\]/g, '[time]'],
   [/[\w./-]*\/read-model\/\d+\.sqlite/g, '<file>'],
-  [/[\d,]+ events\/s/g, '<speed>'],
+  [/[\d,]+ events\/s, \d+ s left/g, '<speed>'],
   [/Reader \d+/g, 'Reader <n>'],
   [/(127\.0\.0\.1|localhost):\d+/g, '<address>'],
 ]

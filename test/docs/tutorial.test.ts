@@ -1,10 +1,10 @@
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { onTestFinished, expect, test } from 'vitest'
-import { printed, run, waitUntil } from '../faults/processes.ts'
+import { expect, test } from 'vitest'
 import { temporaryFolder } from '../support/temporary-folder.ts'
-import { missingFrom, runInShell, stepsOf } from './console.ts'
+import { openShell } from './console.ts'
 import { blocksOf } from './markdown.ts'
+import { aReader } from './reader.ts'
 
 const DOCUMENT = 'docs/tutorial.md'
 
@@ -21,51 +21,16 @@ const STYLE = ['format', 'lint --error-on-warnings']
 
 test('the tutorial can be followed to the letter', { timeout: 600_000 }, async () => {
   const checkout = copyOfTheProject()
-  const environment: Record<string, string> = { DATA_DIR: join(checkout, 'data') }
-  let isStarted = false
-
+  const reader = aReader(checkout, join(checkout, 'data'), join(checkout, 'dist'))
   for (const { language, file, text, line } of blocksOf(DOCUMENT)) {
     const place = `${DOCUMENT}:${line}`
     if (file !== undefined && language === 'ts') write(join(checkout, file), text)
     else if (file !== undefined && language === 'diff') change(join(checkout, file), text, place)
-    else if (language === 'console') await follow(text, place)
+    else if (language === 'console') await reader.follow(text, place)
     else expect.fail(`${place}: a block is a file, a change of a file, or commands`)
   }
-  expect(isStarted).toBe(true)
-  const style = await runInShell(STYLE, checkout)
+  const style = await openShell(checkout).run(STYLE)
   expect(style.code, style.output).toBe(0)
-
-  /** In order, each with the output that the document shows. */
-  async function follow(block: string, place: string): Promise<void> {
-    for (const { command, shown } of stepsOf(block)) {
-      if (command === 'npm start') {
-        await start(shown)
-        continue
-      }
-      const typed = command.replaceAll('localhost:1323', environment['API'] ?? 'localhost:1323')
-      const { output, code } = await runInShell(typed, checkout, environment)
-      expect(code, `${place}: ${command}\n${output}`).toBe(0)
-      expect(missingFrom(output, shown), `${place}: ${command}\n${output}`).toBeUndefined()
-    }
-  }
-
-  async function start(shown: readonly string[]): Promise<void> {
-    const service = run(['serve'], environment, { dist: join(checkout, 'dist') })
-    onTestFinished(async () => {
-      service.process.kill('SIGKILL')
-      await service.ended
-    })
-    const api = await printed(service, /API: (http:\/\/[^\s"]+)/)
-    await waitUntil(async () => (await fetch(`${api}/health/ready`)).ok, `${api} to be ready`)
-    const messages = [...service.output().matchAll(/"msg":"([^"]*)"/g)].map(([, message]) => message)
-    const lines = messages.map((message) => `[00:00:00.000] INFO: ${message}`).join('\n')
-    expect(missingFrom(lines, shown), lines).toBeUndefined()
-    environment['API'] = new URL(api).host
-    // The commands that look for the service's event store.
-    const node = /esdb:\/\/127\.0\.0\.1:(\d+)/.exec(service.output())?.[1]
-    environment['EMBEDDED_NODE_PORT'] = node ?? ''
-    isStarted = true
-  }
 })
 
 /** Its dependencies and its last build are those of this checkout, until it is built anew. */
