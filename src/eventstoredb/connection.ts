@@ -16,11 +16,21 @@ export function connector(url: string): () => EventStoreDBClient {
   return () => EventStoreDBClient.connectionString(withKeepAlive(toLeader(url), made++ % 1_000))
 }
 
-/** Ends the calls of a client, and then its connection, which the client itself would leave open. */
+const disconnected = new WeakSet<EventStoreDBClient>()
+
+/**
+ * Ends the calls of a client, and then its connection, which the client itself would leave open. To the client, reads
+ * that are cut off so have come to their end: {@link isDisconnected} tells the difference.
+ */
 export async function disconnect(client: EventStoreDBClient): Promise<void> {
+  disconnected.add(client)
   await client.dispose()
   // Not waited for: a client that has none, because it is about to look for the leader, makes one first.
   void closeChannel(client).catch(() => undefined)
+}
+
+export function isDisconnected(client: EventStoreDBClient): boolean {
+  return disconnected.has(client)
 }
 
 async function closeChannel(client: EventStoreDBClient): Promise<void> {

@@ -11,6 +11,7 @@ import {
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import { type Before, type Since, StoreUnavailable } from '../cqrs/event-store.ts'
 import { initialVersion } from '../cqrs/precondition.ts'
+import { isDisconnected } from './connection.ts'
 import { isNotLeader, isUnknown, unavailable } from './errors.ts'
 import { toLogPosition, toRecordedEvent } from './recorded-event.ts'
 
@@ -25,7 +26,7 @@ export function readStream(
   maxCount: number = Number.MAX_SAFE_INTEGER,
 ): AsyncIterable<RecordedEvent> {
   const options = { fromRevision: BigInt(since), maxCount, requiresLeader: true }
-  return readWithin(deadline, () => client.readStream(stream, options))
+  return readWithin(client, deadline, () => client.readStream(stream, options))
 }
 
 export async function* readStreamBackwards(
@@ -38,13 +39,13 @@ export async function* readStreamBackwards(
   if (before !== 'end' && before <= 1) return
   const fromRevision = before === 'end' ? END : BigInt(before) - 2n
   const options = { direction: BACKWARDS, fromRevision, maxCount, requiresLeader: true } as const
-  yield* readWithin(deadline, () => client.readStream(stream, options))
+  yield* readWithin(client, deadline, () => client.readStream(stream, options))
 }
 
 export async function lastPosition(client: EventStoreDBClient, deadline: number): Promise<Position | undefined> {
   const options = { direction: BACKWARDS, fromPosition: END, maxCount: 1, requiresLeader: true } as const
   let position: Position | undefined
-  for await (const event of readWithin(deadline, () => client.readAll(options))) position = event.position
+  for await (const event of readWithin(client, deadline, () => client.readAll(options))) position = event.position
   return position
 }
 
@@ -56,7 +57,7 @@ export async function eventAt(
   const options = { fromPosition: toLogPosition(position), maxCount: 1, requiresLeader: true }
   let found: RecordedEvent | undefined
   try {
-    for await (const event of readWithin(deadline, () => client.readAll(options))) {
+    for await (const event of readWithin(client, deadline, () => client.readAll(options))) {
       if (event.position === position) found = event
     }
   } catch (error) {
@@ -73,7 +74,11 @@ type Resolved = ResolvedEvent | AllStreamResolvedEvent
  * Begins anew, at most until the deadline, where a node sends it on to the leader of its cluster. One generator and
  * no timer for each event: what an event costs here is what loading an entity costs.
  */
-async function* readWithin(deadline: number, start: () => StreamingRead<Resolved>): AsyncIterable<RecordedEvent> {
+async function* readWithin(
+  client: EventStoreDBClient,
+  deadline: number,
+  start: () => StreamingRead<Resolved>,
+): AsyncIterable<RecordedEvent> {
   const end = performance.now() + deadline
   for (;;) {
     const read = start()
@@ -93,6 +98,7 @@ async function* readWithin(deadline: number, start: () => StreamingRead<Resolved
         if (event) yield toRecordedEvent(event)
         waitingSince = performance.now()
       }
+      if (isDisconnected(client)) throw new StoreUnavailable('the connection was given up', 'not-appended')
       return
     } catch (error) {
       if (error instanceof StreamNotFoundError) return

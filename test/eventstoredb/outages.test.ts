@@ -117,6 +117,24 @@ describe.skipIf(!proxied)('while the event store (a single node without TLS) doe
     expect(store.isConnected()).toBe(true)
   })
 
+  it('what is read when the connection is given up is not taken for all that there is', async () => {
+    const stream = aStream()
+    const { position } = await store.append(stream, [anEvent()], 'new')
+    expect(await store.lastPosition()).toBeGreaterThanOrEqual(position)
+    proxy.freezeOpen()
+    const started = performance.now()
+    const silent = expect(store.lastPosition()).rejects.toMatchObject({ name: 'StoreUnavailable' })
+    await eventually(() => performance.now() - started > 700, 'the first call to have less time than the others')
+    const away = { name: 'StoreUnavailable' }
+    await Promise.all([
+      silent,
+      expect(numbersOf(store, stream)).rejects.toMatchObject(away),
+      expect(store.lastPosition()).rejects.toMatchObject(away),
+      expect(store.eventAt(position)).rejects.toMatchObject(away),
+    ])
+    expect(await store.eventAt(position)).toMatchObject({ stream, position })
+  })
+
   it('a subscription fails when the connection under it is given up', async () => {
     let isLive = false
     const end = (async () => {
