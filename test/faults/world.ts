@@ -133,7 +133,12 @@ export class ServiceUnderTest extends Restarted {
   }
 
   async ready(deadline = PATIENCE): Promise<void> {
-    await waitUntil(() => this.isReady(), `${this.name} to be ready`, deadline)
+    try {
+      await waitUntil(() => this.isReady(), `${this.name} to be ready`, deadline)
+    } catch (error) {
+      const health = await fetch(`${this.#url}/health/ready`).then((response) => response.text(), String)
+      throw new Error(`${error instanceof Error ? error.message : error}: ${health}`, { cause: error })
+    }
   }
 
   async isReady(): Promise<boolean> {

@@ -31,49 +31,57 @@ export const poison: Scenario = {
     await node.start()
     const dataDir = run.world.directory()
     const faulty = run.world.service({ store: node.url, dataDir, dist: mutant(run.world, FAULTY) })
-    await faulty.start()
-    const malformed = await appendMalformed(run, node.url)
-    const disliked = await registerAll(run, faulty)
-    const todo = await changeTodo(faulty)
-    const parked = malformed + disliked + 1 + TOGGLES
-    const parkedNow = async () => ready.parse(await (await fetch(`${faulty.url}/health/ready`)).json()).readModel.parked
-    await waitUntil(async () => (await parkedNow()) >= parked, `${parked} events to be parked`)
-    run.promise((await parkedNow()) === parked, `nothing else is parked: ${await parkedNow()} of ${parked}`)
-    run.promise(await faulty.isReady(), 'parked events leave the service ready')
-    await faulty.terminate()
-    run.faults += parked
+    let malformed = 0
+    for (let round = 0; round === 0 || (run.settings.scale === 'long' && !run.isOver); round++) {
+      await faulty.start()
+      malformed += await appendMalformed(run, node.url, round)
+      const disliked = await registerAll(run, faulty, round)
+      const todo = await changeTodo(faulty)
+      await parks(run, faulty, malformed + disliked + 1 + TOGGLES)
+      await faulty.terminate()
 
-    const fixed = run.service({ store: node.url, dataDir })
-    await fixed.start()
-    run.promise(fixed.command.output().includes('read model is served'), 'the file is kept')
-    const { version, completed } = (await listed(fixed, todo)) ?? {}
-    const order = `the to-do's events are applied in order: version ${version}, ${completed}`
-    run.promise(version === 1 + TOGGLES && completed === (TOGGLES % 2 === 1), order)
-    await run.judge([fixed])
+      const fixed = run.service({ store: node.url, dataDir })
+      await fixed.start()
+      run.promise(fixed.command.output().includes('read model is served'), 'the file is kept')
+      const { version, completed } = (await listed(fixed, todo)) ?? {}
+      const order = `the to-do's events are applied in order: version ${version}, ${completed}`
+      run.promise(version === 1 + TOGGLES && completed === (TOGGLES % 2 === 1), order)
+      await run.judge([fixed])
+      await fixed.terminate()
+    }
   },
+}
+
+async function parks(run: Run, service: ServiceUnderTest, parked: number): Promise<void> {
+  const now = async () => ready.parse(await (await fetch(`${service.url}/health/ready`)).json()).readModel.parked
+  await waitUntil(async () => (await now()) >= parked, `${parked} events to be parked`)
+  run.promise((await now()) === parked, `nothing else is parked: ${await now()} of ${parked}`)
+  run.promise(await service.isReady(), 'parked events leave the service ready')
+  run.faults += parked
 }
 
 const ready = z.object({ readModel: z.object({ parked: z.number() }) })
 
 /** Gives how many events are to be parked for it: what comes later in the stream of one of them is, too. */
-async function appendMalformed(run: Run, store: string): Promise<number> {
+async function appendMalformed(run: Run, store: string, round: number): Promise<number> {
   const client = EventStoreDBClient.connectionString(store)
   const ignored = jsonEvent({ type: 'UserWaved', data: {} })
   const type = 'UserRegistered'
-  await client.appendToStream(`user-${run.person('a')}`, [jsonEvent({ type, data: { id: 'no ulid' } }), ignored])
-  await client.appendToStream(`user-${run.person('b')}`, binaryEvent({ type, data: Buffer.from('{"id": "half') }))
-  await client.appendToStream(`user-${run.person('c')}`, ignored)
+  const stream = (label: string) => `user-${run.person(`${label}-${round}`)}`
+  await client.appendToStream(stream('a'), [jsonEvent({ type, data: { id: 'no ulid' } }), ignored])
+  await client.appendToStream(stream('b'), binaryEvent({ type, data: Buffer.from('{"id": "half') }))
+  await client.appendToStream(stream('c'), ignored)
   await client.dispose()
   return 3
 }
 
 /** Every other email is disliked by the faulty handler. The others are listed as if nothing was the matter. */
-async function registerAll(run: Run, service: ServiceUnderTest): Promise<number> {
+async function registerAll(run: Run, service: ServiceUnderTest, round: number): Promise<number> {
   const client = run.client(service)
   let disliked = 0
   for (let index = 0; index < PEOPLE[run.settings.scale]; index++) {
     const isDisliked = run.random.chance(50)
-    const intent = run.intent({ person: run.person(isDisliked ? `poison-${index}` : `fine-${index}`) })
+    const intent = run.intent({ person: run.person(`${isDisliked ? 'poison' : 'fine'}-${round}-${index}`) })
     const outcome = await client.register(intent)
     run.promise(outcome.kind === 'ok', `commands do not suffer: ${JSON.stringify(outcome)}`)
     if (isDisliked) disliked++
