@@ -36,13 +36,14 @@ export const clock: Scenario = {
 
 /** The new file is newer than the old one, whatever the clock says. */
 async function rebuildsUnderTheClock(run: Run, service: ServiceUnderTest): Promise<void> {
-  const started = performance.now()
+  // It takes the time that the log takes, which is long at the end of a long run.
   const rebuild = service.run('rebuild', { ROLLBOOK_CLOCK: `0:${-2 * DAY}` })
   run.promise((await rebuild.ended) === 0, `a rebuild two days ago: ${rebuild.output()}`)
+  const started = performance.now()
   const outcome = await run.client(service).register(run.intent())
   run.promise(outcome.kind === 'ok', `a registration a day ago: ${JSON.stringify(outcome)}`)
   const took = performance.now() - started
-  run.promise(took < 2 * LONGEST, `it took ${Math.round(took)} ms`)
+  run.promise(took < LONGEST, `it took ${Math.round(took)} ms`)
 }
 
 /** The list is in the order of the log, though its times are not. */
