@@ -106,7 +106,7 @@ export function processFigures(): () => Figures {
       'proc-cpu': cpu * 100,
       'proc-gc-totalBytesInHeaps': heapUsed,
       'proc-gc-heapSize': heapTotal,
-      'proc-tcp-connections': process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length,
+      'proc-tcp-connections': openConnections(),
       'sys-loadavg-1m': oneMinute,
       'sys-loadavg-5m': fiveMinutes,
       'sys-loadavg-15m': fifteenMinutes,
@@ -114,6 +114,11 @@ export function processFigures(): () => Figures {
       'sys-totalMem': totalmem(),
     }
   }
+}
+
+/** TCP connections of this thread. */
+export function openConnections(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
 }
 
 /** The end of the log, the size of its file and the room on its disk. */

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { NodeShutDown } from './errors.ts'
 import { endPoint, readSecurity, type SecurityOptions } from './security.ts'
-import type { Statistics } from './statistics.ts'
+import type { NodeStatistics } from './statistics.ts'
 import { unpackError, type WorkerInput, type WorkerMessage, type WorkerRequest } from './worker-messages.ts'
 
 export interface EmbeddedNode {
@@ -11,7 +11,7 @@ export interface EmbeddedNode {
   /** Resolves with the reason if the node ends by itself, {@link NodeShutDown} if a client wants that; never after {@link close}. */
   readonly failed: Promise<Error>
   /** What it has written since it started. Rejects when it was closed or has failed. */
-  statistics(): Promise<Statistics>
+  statistics(): Promise<NodeStatistics>
   /**
    * Ends all calls with UNAVAILABLE, refuses appends that were not committed and closes the log. Resolves when the log
    * may be opened again; a second call waits for the first.
@@ -45,7 +45,7 @@ export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
   const worker = new Worker(new URL('./worker.js', import.meta.url), settings)
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let closing: Promise<void> | undefined
-  const asking: { resolve(statistics: Statistics): void; reject(error: Error): void }[] = []
+  const asking: { resolve(statistics: NodeStatistics): void; reject(error: Error): void }[] = []
   let shutDown: NodeShutDown | undefined
   const port = await new Promise<number>((resolve, reject) => {
     let refusal: Error | undefined
@@ -73,7 +73,7 @@ export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
     hasExited = true
     for (const { reject } of asking.splice(0)) reject(new Error('The node has ended'))
   })
-  const statistics = (): Promise<Statistics> =>
+  const statistics = (): Promise<NodeStatistics> =>
     new Promise((resolve, reject) => {
       if (hasExited) return reject(new Error('The node has ended'))
       asking.push({ resolve, reject })

@@ -18,14 +18,14 @@ import { CannotListenOn, PortInUse } from './errors.ts'
 import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
 import { Log } from './log.ts'
-import { logFigures, MonitoringCalls, processFigures, writerFigures } from './monitoring.ts'
+import { logFigures, MonitoringCalls, openConnections, processFigures, writerFigures } from './monitoring.ts'
 import { operationsCalls, refusal } from './operations.ts'
 import { PERSISTENT_METHODS, PersistentCalls, persistentService } from './persistent/calls.ts'
 import { Groups } from './persistent/groups.ts'
 import { RecentIds } from './recent-ids.ts'
 import { Scavenger } from './scavenger.ts'
 import { endPoint, type Security } from './security.ts'
-import type { Statistics } from './statistics.ts'
+import type { NodeStatistics } from './statistics.ts'
 import { Streams } from './stream-state.ts'
 import { Batched, StreamsCalls, streamsService } from './streams.ts'
 import { nowMicros } from './time.ts'
@@ -51,7 +51,7 @@ const OPTIONS: grpc.ServerOptions = {
 
 export interface RunningServer {
   readonly port: number
-  statistics(): Statistics
+  statistics(): NodeStatistics
   close(): Promise<void>
 }
 
@@ -107,7 +107,11 @@ export async function serve({ dataDir, port, security }: WorkerInput, onShutDown
       server.forceShutdown()
       log.close()
     }
-    return { port: bound.port, statistics: () => committer.statistics, close }
+    const statistics = (): NodeStatistics => ({
+      ...committer.statistics,
+      ...{ connections: openConnections(), logBytes: log.size },
+    })
+    return { port: bound.port, statistics, close }
   } catch (error) {
     log.close()
     throw error

@@ -16,6 +16,14 @@ export interface Statistics {
   readonly longestCommitSeconds: number
 }
 
+/** With what the node is at the moment. */
+export interface NodeStatistics extends Statistics {
+  /** Open TCP connections. */
+  readonly connections: number
+  /** Size of the log with all that is committed. */
+  readonly logBytes: number
+}
+
 export class CommitCounters implements Statistics {
   commits = 0
   requests = 0

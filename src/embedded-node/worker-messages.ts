@@ -1,6 +1,6 @@
 import { CannotListenOn, CorruptLog, LogInUse, PortInUse, UnknownLogFormat } from './errors.ts'
 import type { Security } from './security.ts'
-import type { Statistics } from './statistics.ts'
+import type { NodeStatistics } from './statistics.ts'
 
 /** What the worker is started with. */
 export interface WorkerInput {
@@ -20,7 +20,7 @@ export type WorkerMessage =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly error: SentError }
   | { readonly kind: 'fault'; readonly reason: string }
-  | { readonly kind: 'statistics'; readonly statistics: Statistics }
+  | { readonly kind: 'statistics'; readonly statistics: NodeStatistics }
   | { readonly kind: 'shutting-down' }
 
 /** An error on its way between threads, which keep neither its class nor its fields. */
