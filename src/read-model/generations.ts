@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -42,6 +43,16 @@ export class Generations {
     }
   }
 
+  /** Path of the file that is being built, here or by another process; undefined where none is. */
+  unfinished(): string | undefined {
+    const current = this.current()
+    const names = existsSync(this.#dir) ? readdirSync(this.#dir) : []
+    const newest = Math.max(...numbersOf(names), ...numbersOf([basename(current ?? '')]), 0)
+    const file = join(this.#dir, `${newest}.sqlite`)
+    // What a build that was killed has left is nobody's.
+    return newest > 0 && file !== current && this.#isLocked() ? file : undefined
+  }
+
   /**
    * The right to make files and to move the pointer. Ends with the process at the latest. Makes the folder.
    *
@@ -66,6 +77,20 @@ export class Generations {
       release: () => {
         lock.close()
       },
+    }
+  }
+
+  #isLocked(): boolean {
+    const file = join(this.#dir, LOCK)
+    if (!existsSync(file)) return false
+    const lock = new Database(file, { readonly: true, timeout: 0 })
+    try {
+      lock.pragma('schema_version')
+      return false
+    } catch (error) {
+      return isBusy(error)
+    } finally {
+      lock.close()
     }
   }
 
