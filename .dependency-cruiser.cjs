@@ -8,6 +8,7 @@ module.exports = {
     room('embedded-node', '^src/embedded-node/'),
     room('read-model', '^src/(read-model|cqrs)/'),
     room('http', '^src/(http|cqrs)/'),
+    room('metrics', '^src/(metrics|cqrs)/'),
     room('reactions', '^src/(reactions|cqrs)/'),
     {
       name: 'projections-import-events-never-commands',

@@ -16,13 +16,16 @@ import { listen } from './http/server.ts'
 import type { RecordedEvent } from './cqrs/event.ts'
 import { GroupReactor } from './cqrs/group-reactor.ts'
 import { Reactor, type ReactorNews } from './cqrs/reactor.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openReactionStore } from './reactions/sqlite-reaction-store.ts'
 import { type WebhookMessage, webhooks } from './reactions/webhooks.ts'
+import { BuildProgress } from './read-model/build-progress.ts'
 import { ReadModel } from './read-model/read-model.ts'
 import { todosModule } from './todos/routes.ts'
-import { registration } from './users/registration.ts'
+import { todo } from './todos/todo.ts'
+import { IdempotencyKeyReused, registration } from './users/registration.ts'
 import { usersModule } from './users/routes.ts'
-import { user } from './users/user.ts'
+import { EmailAlreadyRegistered, user } from './users/user.ts'
 
 /** What is replayed into the read model. */
 export const projections = [usersProjection, todosProjection]
@@ -66,19 +69,32 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     if (node) closing.push(() => node.close())
     stop.throwIfAborted()
     const url = node ? nodeUrl(node.address) : (config.eventStoreUrl ?? '')
-    const store = connectEventStore(url)
-    closing.push(() => store.close())
+    const metrics = createMetrics()
+    const connected = connectEventStore(url)
+    closing.push(() => connected.close())
+    const store = { ...connected, append: metrics.append(connected) }
     const readModel = new ReadModel({
-      ...{ log: store, projections, logger },
+      ...{ log: metrics.projector.followed(store), projections, logger },
       dir: readModelDir(config),
       queries: (db) => ({ ...prepareUserDirectory(db), todos: prepareTodoList(db) }),
     })
     closing.push(() => readModel.close())
-    const reactors = await startReactions(config, store, logger, closing)
+    const reactors = await startReactions(config, store, metrics, logger, closing)
     stop.throwIfAborted()
     const admit = commandLimit({
       most: config.maxCommands,
       onRefused: (refused) => logger.warn({ refused, most: config.maxCommands }, 'overloaded: commands are refused'),
+    })
+    const buildProgress = new BuildProgress(readModelDir(config))
+    const health = () => healthOf(store.isConnected(), readModel, reactors)
+    metrics.watch({
+      isReady: () => health().ready,
+      isConnected: () => store.isConnected(),
+      lastPosition: async () => (await store.lastPosition()) ?? 0,
+      readModel: () => readModel.status(),
+      rebuild: () => buildProgress.position(),
+      reactions: () => reactors.map((reactor) => reactor.status()),
+      node: node && (() => node.statistics()),
     })
     const stopping = new AbortController()
     const app = createApp({
@@ -88,13 +104,19 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
           readModel.reached(position, timeout, signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal),
       },
       modules: [
-        usersModule({ register: registration(store), queries: readModel, admit }),
+        usersModule({
+          register: metrics.commands.command(user.type, registration(store), isRefusedRegistration),
+          queries: readModel,
+          admit: metrics.commands.admission(user.type, admit, config.maxCommands),
+        }),
         todosModule({
-          ...{ events: store, snapshots: eventStoreSnapshots(store), queries: readModel, admit, logger },
+          ...{ events: store, snapshots: eventStoreSnapshots(store), queries: readModel, logger },
           ...{ clock: () => new Date(), graphiql: config.development },
+          admit: metrics.commands.admission(todo.type, admit, config.maxCommands),
+          around: (todos) => metrics.commands.store(todo.type, todos),
         }),
       ],
-      health: () => healthOf(store.isConnected(), readModel, reactors),
+      ...{ health, metrics },
     })
     const server = await listen(app, config)
     closing.push(() => {
@@ -125,21 +147,26 @@ export function startEmbeddedNode(config: Config, logger: Logger): Promise<Embed
 const NODE_ALONE =
   'a node with EMBEDDED_NODE_HOST, _TLS_CERTIFICATE, _TLS_KEY or _USERS runs on its own (rollbook node); give its connection string, with a user that the service is to be'
 
+const isRefusedRegistration = (error: unknown) =>
+  error instanceof EmailAlreadyRegistered || error instanceof IdempotencyKeyReused
+
 /** Before requests are answered, so that no registration comes too early for its webhook. */
 async function startReactions(
   config: Config,
   eventStore: EventStore,
+  metrics: Metrics,
   logger: Logger,
   closing: (() => Promise<void>)[],
 ): Promise<readonly (Reactor | GroupReactor)[]> {
   if (!config.webhook) return []
   const { group } = config.webhook
-  const reaction = webhooks({
+  const sent = webhooks({
     name: 'webhooks',
     predicate: { aggregates: [{ type: user.type, events: ['UserRegistered'] }] },
     message: registrationMessage,
     ...config.webhook,
   })
+  const reaction = metrics.reactions.timed(sent)
   const onNews = (news: ReactorNews) => logNews(news, logger)
   let reactor: Reactor | GroupReactor
   if (group === undefined) {

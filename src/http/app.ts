@@ -4,6 +4,7 @@ import { type HalLink, render } from './hal.ts'
 import { docsRoutes } from './docs.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { readJson } from './json-body.ts'
+import { type HttpMetrics, metricsRoutes } from './metrics.ts'
 import type { Module, RouteVariables, Variables } from './module.ts'
 import { allProblems, HttpProblem, type Problems, problemOf } from './problem.ts'
 import { type ReadModelProgress, readYourWrites } from './read-your-writes.ts'
@@ -14,11 +15,12 @@ export interface AppOptions {
   readonly modules: readonly Module[]
   readonly readModel: ReadModelProgress
   readonly health: () => Health
+  readonly metrics: HttpMetrics
   readonly logger: Pick<Logger, 'error' | 'warn'>
 }
 
 /** The HTTP API. Every response carries `X-Request-Id`, every error is a problem (RFC 9457). */
-export function createApp({ modules, readModel, health, logger }: AppOptions): Hono<{ Variables: Variables }> {
+export function createApp({ modules, readModel, health, metrics, logger }: AppOptions): Hono<{ Variables: Variables }> {
   const problems: Problems = Object.assign({}, ...modules.map((module) => module.problems))
   const app = new Hono<{ Variables: Variables }>()
   // With the first request for it: most processes are never asked.
@@ -29,22 +31,23 @@ export function createApp({ modules, readModel, health, logger }: AppOptions): H
   // Not as a middleware: that would make each request of a route that answers at once wait for promises.
   const mount = ({ routes }: Hono<{ Variables: RouteVariables }>, hasQueries: boolean) => {
     for (const { method, path, handler } of routes) {
-      app.on(method, path, exchange(handler, hasQueries && method === 'GET', readModel))
+      app.on(method, path, exchange(handler, path, hasQueries && method === 'GET', readModel, metrics))
     }
   }
 
   const links = Object.assign({ self: { href: '/' } }, ...modules.map((module) => module.links), serviceLinks)
   mount(indexRoutes(links, problems), false)
   mount(healthRoutes(health), false)
+  mount(metricsRoutes(metrics), false)
   mount(docsRoutes(document), false)
   for (const { routes } of modules) mount(routes, true)
 
   app.notFound((c) => {
-    begin(c)
+    begin(c, undefined)
     const allowed = allowedMethods(app, c.req.path)
     if (allowed.length === 0) return fail(c, notFound(c))
     const headers = { Allow: allowed.join(', ') }
-    if (c.req.method === 'OPTIONS') return finish(c, c.body(null, 204, headers))
+    if (c.req.method === 'OPTIONS') return end(c, finish(c, c.body(null, 204, headers)), metrics)
     const detail = `${c.req.method} is not allowed here. Allowed: ${headers.Allow}.`
     return fail(c, new HttpProblem('method-not-allowed', detail, headers))
   })
@@ -59,7 +62,7 @@ export function createApp({ modules, readModel, health, logger }: AppOptions): H
     // Who refuses commands says so, and not once for each of thousands.
     if (problem.status === 503 && error.name !== 'Overloaded')
       logger.warn({ ...facts, error: error.name }, 'a request could not be served')
-    return sendProblem(c, problem)
+    return end(c, sendProblem(c, problem), metrics)
   }
 }
 
@@ -75,12 +78,19 @@ function notFound(c: Context): HttpProblem {
 }
 
 /** One request and its answer: what every route has around it. */
-function exchange(handler: Handler, isQuery: boolean, readModel: ReadModelProgress) {
+function exchange(
+  handler: Handler,
+  route: string,
+  isQuery: boolean,
+  readModel: ReadModelProgress,
+  metrics: HttpMetrics,
+) {
   return (c: Context<{ Variables: Variables }>, next: Next) => {
-    begin(c)
+    begin(c, route)
+    const answered = (response: Response) => end(c, finish(c, response), metrics)
     const answer = () => {
       const response = handler(c, next)
-      return response instanceof Promise ? response.then((later) => finish(c, later)) : finish(c, response)
+      return response instanceof Promise ? response.then(answered) : answered(response)
     }
     const token = c.req.header('Consistency-Token')
     const awaitToken = async () => {
@@ -91,11 +101,18 @@ function exchange(handler: Handler, isQuery: boolean, readModel: ReadModelProgre
   }
 }
 
-function begin(c: Context<{ Variables: Variables }>): void {
+function begin(c: Context<{ Variables: Variables }>, route: string | undefined): void {
+  c.set('begun', { route, at: performance.now() })
   c.set('requestId', requestId(c.req.header('X-Request-Id')))
   c.set('readJson', () => readJson(c.req))
   c.set('render', render)
   c.set('send', (representation, status, headers) => send(c, representation, status, headers))
+}
+
+function end(c: Context<{ Variables: Variables }>, response: Response, metrics: HttpMetrics): Response {
+  const { route, at } = c.get('begun')
+  metrics.answered(c.req.method, route, response.status, (performance.now() - at) / 1_000)
+  return response
 }
 
 /** The HAL root, and a page for every type of problem. */

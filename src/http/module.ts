@@ -33,6 +33,8 @@ export interface RouteVariables {
 }
 
 export interface Variables extends RouteVariables {
+  /** When the request came, by the monotonic clock, and the pattern of its route. */
+  begun: { readonly route: string | undefined; readonly at: number }
   /** The response that already carries all that it must. */
   answer: Response | undefined
   /** Seconds of `Prefer: wait` that were taken into account. */

@@ -111,4 +111,23 @@ export const appReference: readonly Operation[] = [
     },
     problems: [],
   },
+  {
+    method: 'get',
+    path: '/metrics',
+    isQuery: false,
+    id: 'metrics',
+    tag,
+    summary: 'Get the figures of the service',
+    description: 'For a Prometheus server. They tell nothing of single users, but how much the service is used.',
+    answers: {
+      200: {
+        description: 'In the text format of Prometheus.',
+        mediaType: 'text/plain',
+        schema: z.string(),
+        example:
+          '# HELP rollbook_ready Whether the service can do its work: 1 or 0.\n# TYPE rollbook_ready gauge\nrollbook_ready 1\n',
+      },
+    },
+    problems: [],
+  },
 ]

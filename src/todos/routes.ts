@@ -33,6 +33,8 @@ interface TodosModuleOptions {
   /** What each request with a mutation has to pass: its commands run one after the other. */
   readonly admit: Admission
   readonly clock: () => Date
+  /** The store of to-dos as it is used, such as with its commands counted. */
+  readonly around?: (store: TodoPorts['store']) => TodoPorts['store']
   /** Whether who opens the endpoint in a browser gets GraphiQL. */
   readonly graphiql: boolean
   readonly logger: Logger
@@ -44,9 +46,10 @@ interface Logger {
 }
 
 /** The to-dos' part of the API: GraphQL. */
-export function todosModule({ events, snapshots, queries, admit, clock, graphiql, logger }: TodosModuleOptions) {
+export function todosModule(options: TodosModuleOptions) {
+  const { events, snapshots, queries, admit, clock, graphiql, logger, around = (store) => store } = options
   const onSnapshotFailed = (err: unknown, stream: string) => logger.warn({ stream, err }, 'a snapshot was not written')
-  const store = entityStore(todo, { events, snapshots, strategy: everyEvents(10), onSnapshotFailed })
+  const store = around(entityStore(todo, { events, snapshots, strategy: everyEvents(10), onSnapshotFailed }))
   const handler = graphqlHandler({ store, queries, clock }, admit, logger)
   const routes = new Hono<{ Variables: RouteVariables }>().post('/graphql', handler)
   if (graphiql) routes.get('/graphql', async (c) => c.html(await graphiqlPage(), 200, graphiqlHeaders))

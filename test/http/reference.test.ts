@@ -194,6 +194,7 @@ describe('the API reference', () => {
         200: [`${url}/problems/validation`, {}],
         '404 not-found': [`${url}/problems/none`, {}],
       },
+      'GET /metrics': { 200: [`${url}/metrics`, {}] },
       'GET /health/live': { 200: [`${url}/health/live`, {}] },
       'GET /health/ready': { 200: [`${url}/health/ready`, {}], 503: [`${withoutStore}/health/ready`, {}] },
     }
@@ -215,7 +216,7 @@ describe('the API reference', () => {
       }
       if (!said?.content) return
       const [mediaType = ''] = (response.headers.get('Content-Type') ?? '').split(';')
-      const body: unknown = await response.json()
+      const body: unknown = mediaType.endsWith('json') ? await response.json() : await response.text()
       expect(faults(body, ...place, 'content', mediaType, 'schema')).toBeNull()
       if (slug !== undefined) expect(body).toMatchObject({ type: `/problems/${slug}` })
     })

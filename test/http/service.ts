@@ -14,6 +14,7 @@ import type { Admission } from '../../src/cqrs/command-limit.ts'
 import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
 import { type AppOptions, createApp } from '../../src/http/app.ts'
 import type { Health } from '../../src/http/health.ts'
+import type { HttpMetrics } from '../../src/http/metrics.ts'
 import type { ReadModelDatabase } from '../../src/read-model/projection.ts'
 import { ReadModel } from '../../src/read-model/read-model.ts'
 import { registration } from '../../src/users/registration.ts'
@@ -38,7 +39,7 @@ export async function startService() {
   const appWith = (over: Partial<AppOptions> & { readonly events?: EventSink & Pick<EventSource, 'read'> } = {}) =>
     createApp({
       modules: [usersModule({ register: registration(over.events ?? store), queries: readModel, admit: admitAll })],
-      ...{ readModel, logger, health: () => healthy },
+      ...{ readModel, logger, health: () => healthy, metrics: noMetrics },
       ...over,
     })
   const app = appWith()
@@ -54,6 +55,11 @@ export async function startService() {
 }
 
 export const admitAll: Admission = (command) => command()
+
+export const noMetrics: HttpMetrics = {
+  answered: () => undefined,
+  expose: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: '' }),
+}
 
 export const healthy: Health = {
   ready: true,
