@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import pino, { type Logger } from 'pino'
-import pretty from 'pino-pretty'
+import type { Logger } from 'pino'
 import { prepareDataDir } from './cli/data-dir.ts'
 import { withEventStore } from './cli/event-store.ts'
 import { explained } from './cli/explained.ts'
 import { addLogCommands } from './cli/log-commands.ts'
 import { addHashPassword } from './cli/hash-password.ts'
+import { loggerOf } from './cli/logger.ts'
 import { count, withProgress } from './cli/progress.ts'
 import { describe, statusReport } from './cli/report.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
@@ -141,12 +141,6 @@ function interrupted(): AbortSignal {
   return controller.signal
 }
 
-/** JSON lines, or on a terminal lines for people. */
-function loggerOf({ logLevel }: Config): Logger {
-  if (!process.stdout.isTTY) return pino({ level: logLevel })
-  return pino({ level: logLevel }, pretty({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true }))
-}
-
 interface Running {
   readonly failed: Promise<Error>
   close(): Promise<void>
@@ -160,6 +154,10 @@ async function runUntilStopped(
   const logger = loggerOf(config)
   // The client of EventStoreDB rejects promises that nobody can hold when a connection breaks at the wrong moment.
   process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'unhandled rejection'))
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'unexpected error, the process ends')
+    process.exit(EXIT_FAILURE)
+  })
   const stop = stopSignal(config, logger)
   const running = await start(logger, stop).catch((error: unknown) => {
     if (!stop.aborted) throw error

@@ -8,6 +8,7 @@ import { type Config, ConfigError } from './config.ts'
 import { withoutPassword } from './connection-string.ts'
 import { type EmbeddedNode, startNode } from './embedded-node/node.ts'
 import { commandLimit } from './cqrs/command-limit.ts'
+import { correlationIdOf } from './cqrs/correlation.ts'
 import { connectEventStore, type EventStore } from './eventstoredb/event-store.ts'
 import { eventStoreSnapshots } from './eventstoredb/snapshots.ts'
 import { createApp } from './http/app.ts'
@@ -194,7 +195,8 @@ function logNews(news: ReactorNews, logger: Logger): void {
     return
   }
   const { event, error } = news
-  const facts = { event: event.id, type: event.type, position: event.position, reason: error.message }
+  const { id, type, position } = event
+  const facts = { event: id, type, position, correlationId: correlationIdOf(event), reason: error }
   if (news.kind === 'parked') logger.error(facts, 'an event was parked that could not be reacted to')
   else logger.warn({ ...facts, failures: news.failures }, 'reaction failed and is tried again')
 }

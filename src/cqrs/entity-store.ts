@@ -23,8 +23,11 @@ export interface EntityStoreOptions {
   readonly snapshots?: SnapshotSource & SnapshotSink
   /** When to make a snapshot; never by default. It is written before the command's result is given. */
   readonly strategy?: SnapshotStrategy
-  /** Told of each snapshot that could not be written. That does not fail the command; the next one tries again. */
-  readonly onSnapshotFailed?: (error: unknown, stream: string) => void
+  /**
+   * Told of each snapshot that could not be written, with the metadata of the command. That does not fail the command;
+   * the next one tries again.
+   */
+  readonly onSnapshotFailed?: (error: unknown, stream: string, metadata: Metadata) => void
   /** How often a command that lost a race decides again, at most; 3 by default. At once, then after 5 ms and more. */
   readonly retries?: number
 }
@@ -78,14 +81,14 @@ export function entityStore<Type extends string, State, E extends Event>(
     const lastEventId = rest.at(-1)?.id ?? first.id
     const changed = { ...entity, version: lastNumber, state, lastEventId }
     return {
-      entity: { ...changed, snapshotVersion: await snapshotOf(changed, lastEventId) },
+      entity: { ...changed, snapshotVersion: await snapshotOf(changed, lastEventId, metadata) },
       events: produced.map((event, index) => ({ number: lastNumber - produced.length + 1 + index, event })),
       position,
     }
   }
 
   /** The version of the last snapshot, after making one where the strategy wants it. */
-  async function snapshotOf(entity: Entity<Type, State>, lastEventId: string): Promise<number> {
+  async function snapshotOf(entity: Entity<Type, State>, lastEventId: string, metadata: Metadata): Promise<number> {
     const { version, snapshotVersion } = entity
     const stream = streamOf(aggregate, entity.id)
     try {
@@ -94,7 +97,7 @@ export function entityStore<Type extends string, State, E extends Event>(
       await snapshots.persistSnapshot(stream, snapshot, snapshotVersion)
       return version
     } catch (error) {
-      onSnapshotFailed?.(error, stream)
+      onSnapshotFailed?.(error, stream, metadata)
       return snapshotVersion
     }
   }

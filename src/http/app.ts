@@ -16,12 +16,13 @@ export interface AppOptions {
   readonly readModel: ReadModelProgress
   readonly health: () => Health
   readonly metrics: HttpMetrics
-  readonly logger: Pick<Logger, 'error' | 'warn'>
+  readonly logger: Pick<Logger, 'error' | 'warn' | 'debug' | 'isLevelEnabled'>
 }
 
 /** The HTTP API. Every response carries `X-Request-Id`, every error is a problem (RFC 9457). */
 export function createApp({ modules, readModel, health, metrics, logger }: AppOptions): Hono<{ Variables: Variables }> {
   const problems: Problems = Object.assign({}, ...modules.map((module) => module.problems))
+  const logsRequests = logger.isLevelEnabled('debug')
   const app = new Hono<{ Variables: Variables }>()
   // With the first request for it: most processes are never asked.
   const document = async () => {
@@ -31,7 +32,7 @@ export function createApp({ modules, readModel, health, metrics, logger }: AppOp
   // Not as a middleware: that would make each request of a route that answers at once wait for promises.
   const mount = ({ routes }: Hono<{ Variables: RouteVariables }>, hasQueries: boolean) => {
     for (const { method, path, handler } of routes) {
-      app.on(method, path, exchange(handler, path, hasQueries && method === 'GET', readModel, metrics))
+      app.on(method, path, exchange(handler, path, hasQueries && method === 'GET', readModel, end))
     }
   }
 
@@ -47,22 +48,34 @@ export function createApp({ modules, readModel, health, metrics, logger }: AppOp
     const allowed = allowedMethods(app, c.req.path)
     if (allowed.length === 0) return fail(c, notFound(c))
     const headers = { Allow: allowed.join(', ') }
-    if (c.req.method === 'OPTIONS') return end(c, finish(c, c.body(null, 204, headers)), metrics)
+    if (c.req.method === 'OPTIONS') return end(c, finish(c, c.body(null, 204, headers)))
     const detail = `${c.req.method} is not allowed here. Allowed: ${headers.Allow}.`
     return fail(c, new HttpProblem('method-not-allowed', detail, headers))
   })
   app.onError((error, c) => fail(c, error))
   return app
 
+  function end(c: Context<{ Variables: Variables }>, response: Response): Response {
+    const { route, at } = c.get('begun')
+    const { method } = c.req
+    const { status } = response
+    const seconds = (performance.now() - at) / 1_000
+    metrics.answered(method, route, status, seconds)
+    if (logsRequests) {
+      logger.debug({ requestId: c.get('requestId'), method, route, status, seconds }, 'a request was answered')
+    }
+    return response
+  }
+
   function fail(c: Context<{ Variables: Variables }>, error: Error): Response {
     const problem = problemOf(error, problems)
-    const { method, path } = c.req
-    const facts = { requestId: c.get('requestId'), method, path }
+    // Not the path, which is the client's, and may have an email.
+    const facts = { requestId: c.get('requestId'), method: c.req.method, route: c.get('begun').route }
     if (problem.status === 500) logger.error({ ...facts, err: error }, 'a request met an unexpected error')
     // Who refuses commands says so, and not once for each of thousands.
     if (problem.status === 503 && error.name !== 'Overloaded')
       logger.warn({ ...facts, error: error.name }, 'a request could not be served')
-    return end(c, sendProblem(c, problem), metrics)
+    return end(c, sendProblem(c, problem))
   }
 }
 
@@ -77,17 +90,14 @@ function notFound(c: Context): HttpProblem {
   return new HttpProblem('not-found', `There is nothing at ${c.req.path}.`)
 }
 
+/** Takes note of an answer. */
+type End = (c: Context<{ Variables: Variables }>, response: Response) => Response
+
 /** One request and its answer: what every route has around it. */
-function exchange(
-  handler: Handler,
-  route: string,
-  isQuery: boolean,
-  readModel: ReadModelProgress,
-  metrics: HttpMetrics,
-) {
+function exchange(handler: Handler, route: string, isQuery: boolean, readModel: ReadModelProgress, end: End) {
   return (c: Context<{ Variables: Variables }>, next: Next) => {
     begin(c, route)
-    const answered = (response: Response) => end(c, finish(c, response), metrics)
+    const answered = (response: Response) => end(c, finish(c, response))
     const answer = () => {
       const response = handler(c, next)
       return response instanceof Promise ? response.then(answered) : answered(response)
@@ -107,12 +117,6 @@ function begin(c: Context<{ Variables: Variables }>, route: string | undefined):
   c.set('readJson', () => readJson(c.req))
   c.set('render', render)
   c.set('send', (representation, status, headers) => send(c, representation, status, headers))
-}
-
-function end(c: Context<{ Variables: Variables }>, response: Response, metrics: HttpMetrics): Response {
-  const { route, at } = c.get('begun')
-  metrics.answered(c.req.method, route, response.status, (performance.now() - at) / 1_000)
-  return response
 }
 
 /** The HAL root, and a page for every type of problem. */

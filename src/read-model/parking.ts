@@ -27,6 +27,15 @@ export class ParkedEvents {
     return this.#ofStream.get({ stream }) !== undefined
   }
 
+  /** Why an event is parked; undefined where it is not. */
+  reasonOf({ position }: RecordedEvent): string | undefined {
+    const row = this.#db
+      .select({ error: parkedEvents.error })
+      .from(parkedEvents)
+      .where(eq(parkedEvents.position, position))
+    return row.get()?.error
+  }
+
   park(event: RecordedEvent, reason: string): void {
     const { position, stream, number, type, id } = event
     this.#db

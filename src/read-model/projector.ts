@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { correlationIdOf } from '../cqrs/correlation.ts'
 import type { Position } from '../cqrs/event.ts'
 import { type EventLog, type LogBatch, StoreUnavailable } from '../cqrs/event-store.ts'
 import { isInLog, type LastEvent } from './apply.ts'
@@ -109,12 +110,21 @@ export class Projector {
     this.#received = 0
     this.#failures = 0
     this.#lastProgress = performance.now()
-    if (writer.parked > parked) logger.error({ parked: writer.parked }, 'events were parked that cannot be applied')
+    if (writer.parked > parked) logger.error(this.#parkedFacts(batch), 'events were parked that cannot be applied')
     const state = batch.caughtUp ? 'live' : 'replaying'
     if (state !== this.#state) logger.info({ position: writer.position }, `projector is ${state}`)
     this.#state = state
     this.#error = undefined
     onProgress()
+  }
+
+  /** Of the first of them, because there may be hundreds. */
+  #parkedFacts({ events }: LogBatch): object {
+    const { writer } = this.#options
+    const { event, reason } = writer.firstParked(events) ?? {}
+    const { id, type, position, stream } = event ?? {}
+    const correlationId = event && correlationIdOf(event)
+    return { parked: writer.parked, event: id, type, position, stream, correlationId, reason }
   }
 
   /**

@@ -83,6 +83,15 @@ export class ReadModelWriter {
     }
   }
 
+  /** The first of these events that is parked, and why; undefined where none is. */
+  firstParked(events: readonly RecordedEvent[]): { event: RecordedEvent; reason: string } | undefined {
+    for (const event of events) {
+      const reason = this.#parkedEvents.reasonOf(event)
+      if (reason !== undefined) return { event, reason }
+    }
+    return undefined
+  }
+
   /** Applies what was parked and can be applied now, in log order within each stream. */
   replayParked(): void {
     if (this.#parked === 0) return

@@ -1,7 +1,9 @@
 import type { ExecutionResult } from 'graphql'
 import { type Context, Hono } from 'hono'
 import { type Admission, Overloaded } from '../cqrs/command-limit.ts'
+import { correlationIdOf } from '../cqrs/correlation.ts'
 import { entityStore } from '../cqrs/entity-store.ts'
+import type { Metadata } from '../cqrs/event.ts'
 import type { EventSink, EventSource } from '../cqrs/event-store.ts'
 import { everyEvents, type SnapshotSink, type SnapshotSource } from '../cqrs/snapshot.ts'
 import type { GraphQLEndpoint } from './graphql-endpoint.ts'
@@ -48,7 +50,8 @@ interface Logger {
 /** The to-dos' part of the API: GraphQL. */
 export function todosModule(options: TodosModuleOptions) {
   const { events, snapshots, queries, admit, clock, graphiql, logger, around = (store) => store } = options
-  const onSnapshotFailed = (err: unknown, stream: string) => logger.warn({ stream, err }, 'a snapshot was not written')
+  const onSnapshotFailed = (err: unknown, stream: string, metadata: Metadata) =>
+    logger.warn({ stream, correlationId: correlationIdOf({ metadata }), err }, 'a snapshot was not written')
   const store = around(entityStore(todo, { events, snapshots, strategy: everyEvents(10), onSnapshotFailed }))
   const handler = graphqlHandler({ store, queries, clock }, admit, logger)
   const routes = new Hono<{ Variables: RouteVariables }>().post('/graphql', handler)

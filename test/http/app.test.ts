@@ -145,7 +145,7 @@ describe('an error that no one has foreseen', () => {
     expect(JSON.stringify(await problemOf(response))).not.toContain('hunter2')
     expect(lines).toHaveLength(1)
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
-      ...{ level: 50, requestId: 'mine', path: '/broken' },
+      ...{ level: 50, requestId: 'mine', route: '/broken' },
       err: { message: 'the password is hunter2' },
     })
   })
