@@ -79,7 +79,8 @@ export class ReactionUnwanted extends Error {
 
 const includes = (events: EventTypes, type: string) => events === 'all' || events.includes(type)
 
-const categoryOf = (stream: string) => stream.slice(0, Math.max(0, stream.indexOf('-')))
+/** What the name of a stream begins with, up to its first hyphen; empty where it has none. */
+export const categoryOf = (stream: string): string => stream.slice(0, Math.max(0, stream.indexOf('-')))
 
 function isOfAggregate(stream: string): boolean {
   const category = categoryOf(stream)

@@ -17,10 +17,19 @@ export interface AppOptions {
   readonly health: () => Health
   readonly metrics: HttpMetrics
   readonly logger: Pick<Logger, 'error' | 'warn' | 'debug' | 'isLevelEnabled'>
+  /** Told of each error that is answered with a status from 500 on, while its request is under way. */
+  readonly onFailure?: (error: Error) => void
 }
 
 /** The HTTP API. Every response carries `X-Request-Id`, every error is a problem (RFC 9457). */
-export function createApp({ modules, readModel, health, metrics, logger }: AppOptions): Hono<{ Variables: Variables }> {
+export function createApp({
+  modules,
+  readModel,
+  health,
+  metrics,
+  logger,
+  onFailure,
+}: AppOptions): Hono<{ Variables: Variables }> {
   const problems: Problems = Object.assign({}, ...modules.map((module) => module.problems))
   const logsRequests = logger.isLevelEnabled('debug')
   const app = new Hono<{ Variables: Variables }>()
@@ -69,6 +78,7 @@ export function createApp({ modules, readModel, health, metrics, logger }: AppOp
 
   function fail(c: Context<{ Variables: Variables }>, error: Error): Response {
     const problem = problemOf(error, problems)
+    if (problem.status >= 500) onFailure?.(error)
     // Not the path, which is the client's, and may have an email.
     const facts = { requestId: c.get('requestId'), method: c.req.method, route: c.get('begun').route }
     if (problem.status === 500) logger.error({ ...facts, err: error }, 'a request met an unexpected error')

@@ -2,9 +2,7 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { Connections } from './connections.ts'
-import type { Variables } from './module.ts'
 import { HttpProblem, problemOf } from './problem.ts'
 import { requestId } from './request-id.ts'
 
@@ -57,7 +55,7 @@ const closeIdleInterval = 150
  * @throws {CannotListen}
  */
 export async function listen(
-  app: Hono<{ Variables: Variables }>,
+  app: { fetch(request: Request): Response | Promise<Response> },
   { host, port }: { readonly host: string; readonly port: number },
   limits: Partial<ServerLimits> = {},
 ): Promise<ListeningServer> {

@@ -16,6 +16,8 @@ export interface WebhookOptions {
   readonly secret: string
   /** In milliseconds, by the monotonic clock. */
   readonly timeout?: number
+  /** Sends the requests; the global `fetch` by default. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
 export interface WebhookMessage {
@@ -37,7 +39,7 @@ export interface WebhookMessage {
  * | any other, redirects among them, which are not followed; none in time; none at all | tried again |
  */
 export function webhooks(options: WebhookOptions): Reaction {
-  const { name, predicate, message, url, secret, timeout = DELIVERY_TIMEOUT } = options
+  const { name, predicate, message, url, secret, timeout = DELIVERY_TIMEOUT, fetch: send = fetch } = options
   const webhook = new Webhook(secret)
   return {
     name,
@@ -46,7 +48,7 @@ export function webhooks(options: WebhookOptions): Reaction {
       const body = bodyOf(event, message)
       const now = new Date()
       const overdue = AbortSignal.timeout(timeout)
-      const response = await fetch(url, {
+      const response = await send(url, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',

@@ -4,7 +4,7 @@ import type { Position } from '../cqrs/event.ts'
 import type { EventLog } from '../cqrs/event-store.ts'
 import { FileIdentity } from './file-identity.ts'
 import { type Projection, type ReadModelDatabase, streamPrefixesOf } from './projection.ts'
-import { Projector, type ProjectorStatus, StoreReplaced } from './projector.ts'
+import { type AppliedBatch, Projector, type ProjectorStatus, StoreReplaced } from './projector.ts'
 import { ProjectorFenced, ReadModelWriter } from './writer.ts'
 
 export interface GenerationOptions<Queries> {
@@ -12,6 +12,8 @@ export interface GenerationOptions<Queries> {
   readonly projections: readonly Projection[]
   readonly queries: (db: ReadModelDatabase) => Queries
   readonly logger: Logger
+  /** Told of each batch of events that were applied as they happened, and not while the log was replayed. */
+  readonly onApplied?: (batch: AppliedBatch) => void
 }
 
 /** One file of a running service, with the projector that feeds it and the queries over it. */
@@ -26,7 +28,7 @@ export class Generation<Queries> {
   readonly #position: { get(): { position: Position | null } | undefined }
 
   constructor(db: ReadModelDatabase, options: GenerationOptions<Queries>, onProgress: () => void) {
-    const { log, projections, logger } = options
+    const { log, projections, logger, onApplied } = options
     this.#db = db
     this.#queries = options.queries(db)
     this.#begin = db.$client.prepare('BEGIN')
@@ -35,7 +37,7 @@ export class Generation<Queries> {
     this.#writer = new ReadModelWriter(db, projections, 'park')
     this.#identity = new FileIdentity(db.$client.name)
     this.#projector = new Projector({
-      ...{ log, logger, onProgress },
+      ...{ log, logger, onProgress, ...(onApplied && { onApplied }) },
       writer: this.#writer,
       streamPrefixes: streamPrefixesOf(projections),
     })

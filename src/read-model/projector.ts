@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { correlationIdOf } from '../cqrs/correlation.ts'
-import type { Position } from '../cqrs/event.ts'
+import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import { type EventLog, type LogBatch, StoreUnavailable } from '../cqrs/event-store.ts'
 import { isInLog, type LastEvent } from './apply.ts'
 import { isCorruption, isPassing } from './sqlite-faults.ts'
@@ -38,6 +38,18 @@ export interface ProjectorOptions {
   readonly logger: Logger
   /** Called after each commit and each change of state. */
   readonly onProgress: () => void
+  /** Called after each batch with events that came once the subscription had caught up. */
+  readonly onApplied?: (batch: AppliedBatch) => void
+}
+
+/** Events that were applied in one transaction, or were not because of `error`. */
+export interface AppliedBatch {
+  readonly events: readonly RecordedEvent[]
+  /** Those of them that could not be applied and were put aside. */
+  readonly parked: ReadonlySet<RecordedEvent>
+  readonly error?: unknown
+  /** When that began, by the monotonic clock. */
+  readonly started: number
 }
 
 /**
@@ -96,17 +108,20 @@ export class Projector {
     const { log, writer, streamPrefixes } = this.#options
     const after = await this.#resumeAfter()
     writer.replayParked()
+    let hasCaughtUp = false
     for await (const batch of log.subscribe({ after, streamPrefixes, signal, maxBatch: MAX_BATCH })) {
       if (signal.aborted) return
-      this.#apply(batch)
+      this.#apply(batch, hasCaughtUp)
+      hasCaughtUp ||= batch.caughtUp
     }
   }
 
-  #apply(batch: LogBatch): void {
+  #apply(batch: LogBatch, isNew: boolean): void {
     const { writer, onProgress, logger } = this.#options
     const parked = writer.parked
     this.#received = batch.events.length
-    writer.write(batch)
+    if (isNew && batch.events.length > 0) this.#writeNew(batch)
+    else writer.write(batch)
     this.#received = 0
     this.#failures = 0
     this.#lastProgress = performance.now()
@@ -125,6 +140,20 @@ export class Projector {
     const { id, type, position, stream } = event ?? {}
     const correlationId = event && correlationIdOf(event)
     return { parked: writer.parked, event: id, type, position, stream, correlationId, reason }
+  }
+
+  #writeNew(batch: LogBatch): void {
+    const { writer, onApplied } = this.#options
+    const { events } = batch
+    const started = performance.now()
+    let parked: readonly RecordedEvent[]
+    try {
+      parked = writer.write(batch)
+    } catch (error) {
+      onApplied?.({ events, parked: new Set(), error, started })
+      throw error
+    }
+    onApplied?.({ events, parked: new Set(parked), started })
   }
 
   /**

@@ -69,18 +69,22 @@ export class ReadModelWriter {
    * @throws {PoisonEvent} an event cannot be applied and the policy is to throw.
    * @throws {Database.SqliteError} the file cannot be written: disk full, I/O error, corrupt.
    * In every case nothing of the batch is written.
+   * @returns the events of the batch that were parked
    */
-  write(batch: LogBatch): void {
+  write(batch: LogBatch): readonly RecordedEvent[] {
     const lastEvent = lastInOrder(batch.events, this.#lastEvent)
     const position = Math.max(batch.position, lastEvent?.position ?? 0, this.#position ?? 0)
-    if (position === this.#position && batch.events.length === 0) return
+    if (position === this.#position && batch.events.length === 0) return []
+    const parked: RecordedEvent[] = []
+    const applyOrPark = () => this.#applyOrPark(batch.events, parked)
     try {
-      if (this.#parked > 0) this.#commit(position, lastEvent, () => this.#applyOrPark(batch.events))
+      if (this.#parked > 0) this.#commit(position, lastEvent, applyOrPark)
       else this.#commit(position, lastEvent, () => this.#applyAll(batch.events))
     } catch (error) {
       if (!(error instanceof PoisonEvent) || this.#policy === 'throw') throw error
-      this.#commit(position, lastEvent, () => this.#applyOrPark(batch.events))
+      this.#commit(position, lastEvent, applyOrPark)
     }
+    return parked
   }
 
   /** The first of these events that is parked, and why; undefined where none is. */
@@ -123,17 +127,17 @@ export class ReadModelWriter {
     return 0
   }
 
-  #applyOrPark(events: readonly RecordedEvent[]): number {
-    let parked = 0
+  /** Adds to `parked` what it parks. */
+  #applyOrPark(events: readonly RecordedEvent[], parked: RecordedEvent[]): number {
     for (const event of events) {
       const reason = this.#parkedEvents.holds(event.stream)
         ? 'an earlier event of its stream is parked'
         : this.#attempt(event)?.message
       if (reason === undefined) continue
       this.#parkedEvents.park(event, reason)
-      parked++
+      parked.push(event)
     }
-    return parked
+    return parked.length
   }
 
   /** Applies an event wholly, or not at all and says why. */
