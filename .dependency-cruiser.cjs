@@ -10,6 +10,7 @@ module.exports = {
     room('http', '^src/(http|cqrs)/'),
     room('metrics', '^src/(metrics|cqrs)/'),
     room('reactions', '^src/(reactions|cqrs)/'),
+    room('tracing', '^src/(tracing|cqrs)/'),
     {
       name: 'projections-import-events-never-commands',
       severity: 'error',

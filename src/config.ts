@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { connectionString, withoutPassword } from './connection-string.ts'
+import { traceExporters } from './tracing-variables.ts'
 
 export interface Config {
   /** Connection string of the event store; where undefined, the embedded node is started. */
@@ -18,6 +19,8 @@ export interface Config {
   readonly maxCommands: number
   /** Who is told about registrations; undefined: nobody. */
   readonly webhook: WebhookConfig | undefined
+  /** Where traces go; nowhere by default. */
+  readonly traceExporters: readonly ('otlp' | 'console')[]
   /** Whether tools for developers are served; not in production. */
   readonly development: boolean
   /** Whether npm started the process: it passes on signals that the terminal has sent to the whole group already. */
@@ -78,6 +81,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     nodeSecurity: readNodeSecurity(environment),
     maxCommands: read('MAX_COMMANDS', maxCommands),
     webhook,
+    traceExporters: traceExporters(read),
     development: environment['NODE_ENV'] !== 'production',
     underNpm: Boolean(environment['npm_lifecycle_event']),
     logLevel: read('LOG_LEVEL', logLevel),

@@ -24,6 +24,8 @@ import { BuildProgress } from './read-model/build-progress.ts'
 import { ReadModel } from './read-model/read-model.ts'
 import { todosModule } from './todos/routes.ts'
 import { todo } from './todos/todo.ts'
+import { startTracing } from './tracing/start.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import { IdempotencyKeyReused, registration } from './users/registration.ts'
 import { usersModule } from './users/routes.ts'
 import { EmailAlreadyRegistered, user } from './users/user.ts'
@@ -64,6 +66,8 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
+    const tracing = await startTracing(config.traceExporters, logger)
+    closing.push(() => tracing.stop())
     const isEmbedded = config.eventStoreUrl === undefined
     if (isEmbedded && config.nodeSecurity !== undefined) throw new ConfigError('EVENTSTORE_URL', '', NODE_ALONE)
     const node = isEmbedded ? await startEmbeddedNode(config, logger) : undefined
@@ -74,13 +78,15 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     const connected = connectEventStore(url)
     closing.push(() => connected.close())
     const store = { ...connected, append: metrics.append(connected) }
+    const events = { ...store, append: tracing.appends(store) }
     const readModel = new ReadModel({
       ...{ log: metrics.projector.followed(store), projections, logger },
+      ...(tracing.applied && { onApplied: tracing.applied }),
       dir: readModelDir(config),
       queries: (db) => ({ ...prepareUserDirectory(db), todos: prepareTodoList(db) }),
     })
     closing.push(() => readModel.close())
-    const reactors = await startReactions(config, store, metrics, logger, closing)
+    const reactors = await startReactions(config, store, metrics, logger, tracing, closing)
     stop.throwIfAborted()
     const admit = commandLimit({
       most: config.maxCommands,
@@ -100,26 +106,27 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     const stopping = new AbortController()
     const app = createApp({
       logger,
+      onFailure: tracing.requestFailed,
       readModel: {
         reached: (position, timeout, signal) =>
           readModel.reached(position, timeout, signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal),
       },
       modules: [
         usersModule({
-          register: metrics.commands.command(user.type, registration(store), isRefusedRegistration),
+          register: metrics.commands.command(user.type, registration(events), isRefusedRegistration),
           queries: readModel,
-          admit: metrics.commands.admission(user.type, admit, config.maxCommands),
+          admit: tracing.commands('register user', metrics.commands.admission(user.type, admit, config.maxCommands)),
         }),
         todosModule({
-          ...{ events: store, snapshots: eventStoreSnapshots(store), queries: readModel, logger },
+          ...{ events, snapshots: eventStoreSnapshots(events), queries: readModel, logger },
+          admit: tracing.commands('change to-dos', metrics.commands.admission(todo.type, admit, config.maxCommands)),
           ...{ clock: () => new Date(), graphiql: config.development },
-          admit: metrics.commands.admission(todo.type, admit, config.maxCommands),
           around: (todos) => metrics.commands.store(todo.type, todos),
         }),
       ],
       ...{ health, metrics },
     })
-    const server = await listen(app, config)
+    const server = await listen(tracing.requests(app), config)
     closing.push(() => {
       stopping.abort()
       return server.close()
@@ -157,17 +164,19 @@ async function startReactions(
   eventStore: EventStore,
   metrics: Metrics,
   logger: Logger,
+  tracing: Tracing,
   closing: (() => Promise<void>)[],
 ): Promise<readonly (Reactor | GroupReactor)[]> {
   if (!config.webhook) return []
   const { group } = config.webhook
-  const sent = webhooks({
+  const deliveries = webhooks({
     name: 'webhooks',
     predicate: { aggregates: [{ type: user.type, events: ['UserRegistered'] }] },
     message: registrationMessage,
     ...config.webhook,
+    fetch: tracing.fetch,
   })
-  const reaction = metrics.reactions.timed(sent)
+  const reaction = tracing.reactions(metrics.reactions.timed(deliveries))
   const onNews = (news: ReactorNews) => logNews(news, logger)
   let reactor: Reactor | GroupReactor
   if (group === undefined) {
