@@ -13,6 +13,7 @@ describe('the configuration', () => {
       nodeSecurity: undefined,
       maxCommands: 64,
       webhook: undefined,
+      traceExporters: [],
       development: true,
       underNpm: false,
       logLevel: 'info',
@@ -34,6 +35,7 @@ describe('the configuration', () => {
       WEBHOOK_URL: 'https://example.com/hooks?a=b',
       WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
       WEBHOOK_GROUP: 'mail.v1',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector:4318',
       NODE_ENV: 'production',
       npm_lifecycle_event: 'start',
       LOG_LEVEL: 'debug',
@@ -47,6 +49,7 @@ describe('the configuration', () => {
       nodeSecurity: { host: '0.0.0.0', tls: { certificate: 'node.crt', key: 'node.key' }, users: 'users' },
       maxCommands: 10_000,
       webhook: { url: environment.WEBHOOK_URL, secret: environment.WEBHOOK_SECRET, group: 'mail.v1' },
+      traceExporters: ['otlp'],
       development: false,
       underNpm: true,
       logLevel: 'debug',
@@ -86,6 +89,9 @@ describe('the configuration', () => {
     ['WEBHOOK_URL', 'example.com/hooks', 'http:// or https://'],
     ['WEBHOOK_URL', 'https://', 'http:// or https://'],
     ['WEBHOOK_URL', 'http://localhost:99999/', 'from 0 to 65535'],
+    ['OTEL_TRACES_EXPORTER', 'otlp,zipkin', 'otlp, console, none'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'http:// or https://'],
+    ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'http://', 'http:// or https://'],
   ])('refuses %s=%s in one line that says what is allowed', (variable, value, allowed) => {
     const read = () => readConfig({ [variable]: value })
     expect(read).toThrow(ConfigError)
@@ -112,6 +118,31 @@ describe('the configuration', () => {
     expect(read).toThrow(`WEBHOOK_GROUP=${group} is not allowed: the name of a group has 1 to 100 letters`)
   })
 
+  it.each([
+    [{ OTEL_TRACES_EXPORTER: 'otlp' }, ['otlp']],
+    [{ OTEL_TRACES_EXPORTER: 'Console, otlp,otlp' }, ['console', 'otlp']],
+    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://localhost:4318/v1/traces' }, ['otlp']],
+    [{ OTEL_TRACES_EXPORTER: 'console', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' }, ['console']],
+    [{ OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' }, []],
+    [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_SDK_DISABLED: 'TRUE' }, []],
+    [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_SDK_DISABLED: 'false' }, ['otlp']],
+    [{ OTEL_SERVICE_NAME: 'mine', OTEL_TRACES_SAMPLER: 'always_on' }, []],
+  ])('sends traces with %j to %j', (environment, exporters) => {
+    expect(readConfig(environment).traceExporters).toEqual(exporters)
+  })
+
+  it.each([
+    ['OTEL_TRACES_SAMPLER', 'sometimes', 'always_on, parentbased_always_on, always_off'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.1', 'from 0 to 1'],
+    ['OTEL_TRACES_SAMPLER_ARG', 'half', 'from 0 to 1'],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'http/protobuf is the only protocol'],
+    ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'http/json', 'http/protobuf is the only protocol'],
+  ])('refuses %s=%s where there are traces', (variable, value, allowed) => {
+    const read = (exporter: string) => () => readConfig({ [variable]: value, OTEL_TRACES_EXPORTER: exporter })
+    expect(read('otlp')).toThrow(new RegExp(`^${variable}=${value} is not allowed: .*${allowed}`))
+    expect(read('none')).not.toThrow()
+  })
+
   it.each([24, 64])('takes a WEBHOOK_SECRET of %i bytes', (bytes) => {
     const secret = `whsec_${Buffer.alloc(bytes, 1).toString('base64')}`
     expect(readConfig({ WEBHOOK_URL: 'http://localhost/', WEBHOOK_SECRET: secret }).webhook?.secret).toBe(secret)
@@ -133,6 +164,7 @@ describe('the configuration', () => {
     ['EVENTSTORE_URL', 'esdb://admin:changeit@'],
     ['EVENTSTORE_URL', 'esdb://admin:changeit%@localhost'],
     ['WEBHOOK_URL', 'https://admin:changeit@localhost'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'ftp://admin:changeit@localhost'],
   ])('does not repeat a password in %s: %s', (variable, value) => {
     const read = () => readConfig({ [variable]: value })
     expect(read).toThrow(ConfigError)

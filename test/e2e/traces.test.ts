@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
 import { SECRET, startReceiver } from '../reactions/receiver.ts'
 import { anEmail, register } from '../support/api.ts'
 import { type Collector, startCollector } from '../support/collector.ts'
@@ -64,6 +67,103 @@ describe('traces of the service', () => {
     })
     for (const personal of [email, 'Lovelace', 'example.com']) expect(collector.text()).not.toContain(personal)
   })
+
+  it.each([
+    ['nothing asks for them', () => ({})],
+    ['the SDK is disabled', (collector: Collector) => ({ ...toCollector(collector), OTEL_SDK_DISABLED: 'true' })],
+  ])('are not sent, nor is what sends them loaded, where %s', async (_, variables) => {
+    const [collector, receiver, node] = await Promise.all([
+      startCollector(),
+      startReceiver(),
+      startNode(temporaryDirectory()),
+    ])
+    const NODE_V8_COVERAGE = temporaryDirectory()
+    const service = await startService({
+      ...{ EVENTSTORE_URL: node.url, DATA_DIR: temporaryDirectory(), NODE_V8_COVERAGE },
+      ...{ WEBHOOK_URL: receiver.url, WEBHOOK_SECRET: SECRET },
+      ...variables(collector),
+    })
+    const email = anEmail()
+    expect((await register(service.url, email, { traceparent: `00-${TRACE}-${CALLER}-01` })).status).toBe(201)
+    await waitUntil(() => receiver.deliveries.length > 0, 'the webhook')
+    service.process.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+
+    expect(scriptsIn(NODE_V8_COVERAGE).filter((file) => file.includes('hono'))).not.toEqual([])
+    expect(scriptsIn(NODE_V8_COVERAGE).filter((file) => file.includes('opentelemetry'))).toEqual([])
+    expect(collector.requests).toEqual([])
+    expect(receiver.deliveries[0]?.headers).not.toHaveProperty('traceparent')
+    expect(await metadataOf(node.url, `user-${email}`)).not.toHaveProperty('traceparent')
+  })
+
+  it('are sent when the service stops, and load what sends them', async () => {
+    const collector = await startCollector()
+    const NODE_V8_COVERAGE = temporaryDirectory()
+    const variables = { ...toCollector(collector), OTEL_BSP_SCHEDULE_DELAY: '60000', OTEL_SERVICE_NAME: 'mine' }
+    const service = await startService({ DATA_DIR: temporaryDirectory(), NODE_V8_COVERAGE, ...variables })
+    expect((await register(service.url, anEmail())).status).toBe(201)
+    expect(collector.requests).toEqual([])
+    service.process.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+    expect(named(collector, 'append user').resource).toMatchObject({ 'service.name': 'mine' })
+    expect(scriptsIn(NODE_V8_COVERAGE).filter((file) => file.includes('opentelemetry'))).not.toEqual([])
+  })
+
+  it.each([
+    ['is not there', async () => 'http://127.0.0.1:9'],
+    ['never answers', async () => Object.assign(await startCollector(), { answers: false }).url],
+  ])('keep nobody waiting, and take one line of the log, where the collector %s', async (_, start) => {
+    const service = await startService({
+      ...{ DATA_DIR: temporaryDirectory(), OTEL_EXPORTER_OTLP_ENDPOINT: await start() },
+      ...{ OTEL_BSP_SCHEDULE_DELAY: '20', OTEL_BSP_EXPORT_TIMEOUT: '200', OTEL_EXPORTER_OTLP_TIMEOUT: '100' },
+    })
+    const failures = () => service.output().match(/traces cannot be sent/g) ?? []
+    const registrations = async () => {
+      const began = performance.now()
+      expect((await register(service.url, anEmail())).status).toBe(201)
+      return performance.now() - began
+    }
+    await registrations()
+    await waitUntil(() => failures().length > 0, 'the line')
+    for (let count = 0; count < 20; count++) expect(await registrations()).toBeLessThan(2_000)
+    const stopping = performance.now()
+    service.process.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+    expect(performance.now() - stopping).toBeLessThan(5_000)
+    expect(failures()).toHaveLength(1)
+    expect(service.output()).not.toMatch(/rejection|ECONNREFUSED.*\n.*ECONNREFUSED/)
+  })
+
+  it('are lost with a collector that never answers, a second after the service has stopped', async () => {
+    const collector = Object.assign(await startCollector(), { answers: false })
+    const service = await startService({ DATA_DIR: temporaryDirectory(), ...toCollector(collector) })
+    expect((await register(service.url, anEmail())).status).toBe(201)
+    await waitUntil(() => collector.requests.length > 0, 'the collector to be sent something')
+    expect((await register(service.url, anEmail())).status).toBe(201)
+    service.process.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+    expect(service.output()).toMatch(/not done within 1000 ms.*the last traces were not sent/)
+  })
+
+  it('leave out what the sampler leaves out, and say so to who comes after', async () => {
+    const [collector, node] = await Promise.all([startCollector(), startNode(temporaryDirectory())])
+    const service = await startService({
+      ...{ EVENTSTORE_URL: node.url, DATA_DIR: temporaryDirectory(), ...toCollector(collector) },
+      ...{ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' },
+    })
+    const email = anEmail()
+    expect((await register(service.url, email)).status).toBe(201)
+    service.process.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+    expect(collector.requests).toEqual([])
+    expect(await metadataOf(node.url, `user-${email}`)).toMatchObject({ traceparent: expect.stringMatching(/-00$/) })
+  })
+
+  it('go to the console where that is asked for', async () => {
+    const service = await startService({ DATA_DIR: temporaryDirectory(), OTEL_TRACES_EXPORTER: 'console' })
+    expect((await register(service.url, anEmail())).status).toBe(201)
+    await waitUntil(() => service.output().includes('POST /user/registration'), 'the span')
+  })
 })
 
 const toCollector = ({ url }: Collector) => ({
@@ -85,3 +185,12 @@ async function metadataOf(url: string, stream: string): Promise<unknown> {
   for await (const { event } of client.readStream(stream, { maxCount: 1 })) return event?.metadata
   return undefined
 }
+
+/** The files that processes have loaded which were started with this folder as NODE_V8_COVERAGE. */
+function scriptsIn(folder: string): string[] {
+  return readdirSync(folder).flatMap((file) =>
+    coverage.parse(JSON.parse(readFileSync(join(folder, file), 'utf8'))).result.map(({ url }) => url),
+  )
+}
+
+const coverage = z.object({ result: z.array(z.object({ url: z.string() })) })
