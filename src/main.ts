@@ -78,7 +78,7 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     const connected = connectEventStore(url)
     closing.push(() => connected.close())
     const store = { ...connected, append: metrics.append(connected) }
-    const events = { ...store, append: tracing.appends(store) }
+    const events = tracing.events(store)
     const readModel = new ReadModel({
       ...{ log: metrics.projector.followed(store), projections, logger },
       ...(tracing.applied && { onApplied: tracing.applied }),

@@ -1,5 +1,5 @@
 import { SpanKind, trace, type Tracer } from '@opentelemetry/api'
-import { attributesOf, contextOf, failed, nameOf } from './spans.ts'
+import { attributesOf, contextOf, errorTypeOf, failed, nameOf } from './spans.ts'
 import type { AppliedBatch } from './tracing.ts'
 
 /**
@@ -15,7 +15,7 @@ export function appliedSpans(tracer: Tracer): (batch: AppliedBatch) => void {
       const attributes = attributesOf(event, 'apply')
       const name = nameOf('apply', event.stream)
       const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes, startTime: started }, parent)
-      if (error !== undefined) failed(span, error instanceof Error ? error.name : typeof error)
+      if (error !== undefined) failed(span, errorTypeOf(error))
       else if (parked.has(event)) failed(span, 'parked')
       span.end(ended)
     }

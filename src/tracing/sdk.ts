@@ -18,12 +18,12 @@ import {
 } from '@opentelemetry/sdk-trace-node'
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions'
 import type { Logger } from 'pino'
-import { tracedAppend } from './appends.ts'
 import { appliedSpans } from './applied.ts'
 import { tracedAdmission } from './commands.ts'
+import { tracedEvents } from './events.ts'
+import { tracedFetch } from './fetch.ts'
 import { tracedReaction } from './reactions.ts'
 import { requestFailed, tracedRequests } from './requests.ts'
-import { tracedFetch } from './fetch.ts'
 import type { TraceExporter, Tracing } from './tracing.ts'
 
 /** How long what is not sent yet may keep the process from ending, in milliseconds. */
@@ -50,7 +50,7 @@ export function tracingWith(spanProcessors: SpanProcessor[], onLost: (error: unk
     requests: (app) => tracedRequests(tracer, app),
     requestFailed,
     commands: (name, admit) => tracedAdmission(tracer, name, admit),
-    appends: (sink) => tracedAppend(tracer, sink),
+    events: (store) => tracedEvents(tracer, store),
     applied: appliedSpans(tracer),
     reactions: (reaction) => tracedReaction(tracer, reaction),
     fetch: tracedFetch(tracer),

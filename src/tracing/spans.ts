@@ -32,7 +32,7 @@ export async function within<T>(span: Span, parent: Context, work: () => Promise
   try {
     return await context.with(trace.setSpan(parent, span), work)
   } catch (error) {
-    failed(span, error instanceof Error ? error.name : typeof error)
+    failed(span, errorTypeOf(error))
     throw error
   } finally {
     span.end()
@@ -44,6 +44,8 @@ export function failed(span: Span, errorType: string): void {
   span.setAttribute(ATTR_ERROR_TYPE, errorType)
   span.setStatus({ code: SpanStatusCode.ERROR })
 }
+
+export const errorTypeOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error)
 
 /** For the span of what consumes an event. Streams are told by their category: their names may be personal. */
 export function attributesOf(event: RecordedEvent, operation: string): Attributes {

@@ -12,7 +12,7 @@ const untraced: Tracing = {
   requests: (app) => app,
   requestFailed: () => undefined,
   commands: (_, admit) => admit,
-  appends: (sink) => (stream, events, precondition) => sink.append(stream, events, precondition),
+  events: (store) => store,
   applied: undefined,
   reactions: (reaction) => reaction,
   fetch: (url, init) => fetch(url, init),

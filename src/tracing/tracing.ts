@@ -1,7 +1,7 @@
 import type { Hono } from 'hono'
 import type { Admission } from '../cqrs/command-limit.ts'
 import type { RecordedEvent } from '../cqrs/event.ts'
-import type { EventSink } from '../cqrs/event-store.ts'
+import type { EventSink, EventSource } from '../cqrs/event-store.ts'
 import type { Reaction } from '../cqrs/reaction.ts'
 
 export type TraceExporter = 'otlp' | 'console'
@@ -14,8 +14,8 @@ export interface Tracing {
   requestFailed(error: Error): void
   /** A span for each command, with its wait for admission. */
   commands(name: string, admit: Admission): Admission
-  /** A client span for each append, and its `traceparent` in the metadata of the events. */
-  appends(sink: EventSink): EventSink['append']
+  /** A client span for each append and each read, and the append's `traceparent` in the metadata of its events. */
+  events(store: EventSink & EventSource): EventSink & EventSource
   /** To be told what a projector applied: a consumer span for each event that carries a `traceparent`. */
   readonly applied: ((batch: AppliedBatch) => void) | undefined
   /** A consumer span for each attempt, part of the trace of its event. */

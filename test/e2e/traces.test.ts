@@ -96,6 +96,28 @@ describe('traces of the service', () => {
     expect(await metadataOf(node.url, `user-${email}`)).not.toHaveProperty('traceparent')
   })
 
+  it('follow a mutation over its reads and appends', async () => {
+    const collector = await startCollector()
+    const { url } = await startService({ DATA_DIR: temporaryDirectory(), ...toCollector(collector) })
+    const graphql = async (query: string) => {
+      const headers = { 'content-type': 'application/json', 'x-initiated-by': 'Ada.Lovelace' }
+      const answer = await fetch(`${url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) })
+      return await answer.json()
+    }
+    const { newTodo } = created.parse(await graphql('mutation { newTodo(text: "Buy milk") { id } }')).data
+    await waitUntil(() => collector.spans.some(({ name }) => name === 'apply todo'), 'the first mutation to be applied')
+    collector.spans.length = 0
+    await graphql(`mutation { todo(id: "${newTodo.id}") { complete { id } } }`)
+    await waitUntil(() => collector.spans.length >= 5, 'five spans')
+    const command = named(collector, 'change to-dos')
+    expect(named(collector, 'read todo').parentSpanId).toBe(command.spanId)
+    expect(named(collector, 'POST /graphql').spanId).toBe(command.parentSpanId)
+    const append = named(collector, 'append todo')
+    expect(append.parentSpanId).toBe(command.spanId)
+    expect(named(collector, 'apply todo').parentSpanId).toBe(append.spanId)
+    for (const personal of ['Lovelace', 'milk']) expect(collector.text()).not.toContain(personal)
+  })
+
   it('are sent when the service stops, and load what sends them', async () => {
     const collector = await startCollector()
     const NODE_V8_COVERAGE = temporaryDirectory()
@@ -192,5 +214,7 @@ function scriptsIn(folder: string): string[] {
     coverage.parse(JSON.parse(readFileSync(join(folder, file), 'utf8'))).result.map(({ url }) => url),
   )
 }
+
+const created = z.object({ data: z.object({ newTodo: z.object({ id: z.string() }) }) })
 
 const coverage = z.object({ result: z.array(z.object({ url: z.string() })) })

@@ -96,7 +96,7 @@ describe('a command', () => {
     const { post, email } = appOver(await aStore())
     expect((await post()).status).toBe(201)
     expect((await post()).status).toBe(409)
-    const [append, command, request, ...others] = spans().slice(3)
+    const [append, read, command, request, ...others] = spans().slice(3)
     expect(append).toMatchObject({
       name: 'append user',
       kind: 'CLIENT',
@@ -110,6 +110,7 @@ describe('a command', () => {
         'error.type': 'PreconditionFailed',
       },
     })
+    expect(read).toMatchObject({ name: 'read user', kind: 'CLIENT', parent: command?.id, status: 'UNSET' })
     expect(command).toMatchObject({ parent: request?.id, attributes: { 'error.type': 'EmailAlreadyRegistered' } })
     expect(request).toMatchObject({ status: 'UNSET', attributes: { 'http.response.status_code': 409 } })
     expect(others).toEqual([])
@@ -120,7 +121,7 @@ describe('a command', () => {
 describe('an append', () => {
   it('leaves the metadata of its events as it is, and adds what names its span', async () => {
     const appended: RawEvent[] = []
-    const append = tracing.appends({ ...nowhere, append: async (_, events) => keep(appended, events) })
+    const { append } = tracing.events({ ...nowhere, append: async (_, events) => keep(appended, events) })
     const metadata = { correlationId: 'one', traceparent: 'of another' }
     await append('todo-1', [anEvent({ metadata }), anEvent()])
     const [span] = spans()
@@ -130,9 +131,32 @@ describe('an append', () => {
   })
 
   it('to a stream of no category tells nothing of the stream', async () => {
-    const append = tracing.appends({ ...nowhere, append: async (_, events) => keep([], events) })
+    const { append } = tracing.events({ ...nowhere, append: async (_, events) => keep([], events) })
     await append('ada@example.com', [anEvent()])
     expect(spans()).toMatchObject([{ name: 'append' }])
+    expect(everything()).not.toContain('ada')
+  })
+})
+
+describe('a read', () => {
+  it('that fails, or is left early, ends its span', async () => {
+    const events = [recorded({}), recorded({})]
+    const { read } = tracing.events({
+      ...nowhere,
+      async *read(stream) {
+        yield* events
+        throw new Mishap(stream)
+      },
+    })
+    for await (const _ of read('todo-ada@example.com')) break
+    const readAll = async () => {
+      for await (const event of read('todo-ada@example.com')) expect(events).toContain(event)
+    }
+    await expect(readAll()).rejects.toThrow(Mishap)
+    expect(spans()).toMatchObject([
+      { name: 'read todo', kind: 'CLIENT', status: 'UNSET', attributes: { 'db.operation.name': 'read' } },
+      { name: 'read todo', status: 'ERROR', attributes: { 'error.type': 'Mishap' } },
+    ])
     expect(everything()).not.toContain('ada')
   })
 })
@@ -175,7 +199,7 @@ describe('a projector', () => {
     await eventually(() => readModel.status().state === 'live', 'the read model to be live')
     const poison = anEvent({ type: 'UserRegistered', data: { id: 'no ulid', email: 'ada@example.com' } })
     await store.append('user-untraced', [{ ...poison, id: randomUUID() }])
-    await tracing.appends(store)('user-traced', [poison])
+    await tracing.events(store).append('user-traced', [poison])
     await eventually(() => readModel.status().parked === 2, 'the events to be parked')
     expect(spans().filter(({ name }) => name === 'apply user')).toMatchObject([
       { status: 'ERROR', attributes: { 'error.type': 'parked', 'messaging.message.id': poison.id } },
@@ -256,8 +280,8 @@ async function aStore(): Promise<Store> {
 }
 
 /** The users' part of the API, traced, with a user to be registered. There is nothing to be queried. */
-function appOver(store: EventSink & Pick<EventSource, 'read'>) {
-  const events = { read: store.read, append: tracing.appends(store) }
+function appOver(store: EventSink & EventSource) {
+  const events = tracing.events(store)
   const queries = {
     query: () => {
       throw new NotReady()
@@ -284,8 +308,11 @@ function appOver(store: EventSink & Pick<EventSource, 'read'>) {
   return { send, post, email }
 }
 
-const nowhere: EventSink & Pick<EventSource, 'read'> = {
+const nowhere: EventSink & EventSource = {
   append: () => Promise.reject(new Mishap('nowhere to append to')),
+  async *readBackwards() {
+    // Nothing is there.
+  },
   async *read() {
     // Nothing is there.
   },
