@@ -16,7 +16,7 @@ import { tracingWith } from '../../src/tracing/sdk.ts'
 import { registration } from '../../src/users/registration.ts'
 import { user } from '../../src/users/user.ts'
 import { usersModule } from '../../src/users/routes.ts'
-import { admitAll, healthy } from '../http/service.ts'
+import { admitAll, healthy, noMetrics } from '../http/service.ts'
 import { SECRET, startReceiver, status } from '../reactions/receiver.ts'
 import { anEmail } from '../support/api.ts'
 import { startNode } from '../support/embedded-node.ts'
@@ -292,7 +292,7 @@ function appOver(store: EventSink & EventSource) {
       usersModule({ register: registration(events), queries, admit: tracing.commands('register user', admitAll) }),
     ],
     readModel: { reached: async () => true },
-    health: () => healthy,
+    ...{ health: () => healthy, metrics: noMetrics },
     logger: pino({ level: 'silent' }),
     onFailure: tracing.requestFailed,
   }
