@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
-import { startLoad } from '../load.ts'
+import { type Load, startLoad } from '../load.ts'
 import { readLog } from '../log.ts'
 import type { Run, Scenario } from '../run.ts'
 import type { ServiceUnderTest } from '../world.ts'
@@ -12,22 +12,32 @@ const page = z.object({ _embedded: z.object({ users: z.array(z.object({ id: z.st
 /** Longest time for an answer, in milliseconds: a deadline that went by the clock would come a day late, or at once. */
 const LONGEST = 10_000
 
+const MOST_ROUNDS = 6
+
 /** The clock of the service and of its store is set back by a day, then forth again, under load. */
 export const clock: Scenario = {
   number: 10,
   name: 'clock set back by a day',
   async run(run) {
     const service = run.service()
-    const load = startLoad(run, [service])
-    for (let round = 0; round < 2 || !run.isOver; round++) {
-      const start = Date.now() + 1_500
+    let load: Load | undefined
+    let startTook = 0
+    let wentBack = false
+    for (let round = 0; round < 2 || !run.isOver || (!wentBack && round < MOST_ROUNDS); round++) {
+      // The clock is to go back and forth while it works, which on a busy machine it does late.
+      const now = Date.now()
+      const start = now + 1_500 + 2 * startTook
       await service.start({ ROLLBOOK_CLOCK: `${start}:${-DAY},${start + 1_000}:0,${start + 1_500}:${-DAY}` })
+      startTook = Date.now() - now
+      load ??= startLoad(run, [service])
       run.faults += 3
       await setTimeout(Math.max(0, start + 2_500 - Date.now()))
       await rebuildsUnderTheClock(run, service)
+      wentBack ||= await clockWentBack(service)
       run.promise((await service.terminate()) === 0, 'it ends with 0')
     }
-    await load.stop()
+    run.promise(wentBack, 'the clock went back while the store recorded')
+    await load?.stop()
     await service.start()
     await run.judge([service])
     await orderIsOfPositions(run, service)
@@ -53,6 +63,9 @@ async function orderIsOfPositions(run: Run, { url, storeUrl }: ServiceUnderTest)
   const log = await readLog(storeUrl)
   const newest = log.flatMap(({ user }) => user?.id ?? []).slice(-listed.length)
   run.promise(String(listed) === String(newest.reverse()), 'the list is in the order of the log')
-  const isBack = log.some(({ created }, index) => created < (log[index - 1]?.created ?? 0) - DAY / 2)
-  run.promise(isBack, 'the clock went back while the store recorded')
+}
+
+async function clockWentBack({ storeUrl }: ServiceUnderTest): Promise<boolean> {
+  const log = await readLog(storeUrl)
+  return log.some(({ created }, index) => created < (log[index - 1]?.created ?? 0) - DAY / 2)
 }
