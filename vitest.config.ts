@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
@@ -7,9 +8,14 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // The rest of the sources is checked by `npm run types`.
-    typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], ignoreSourceErrors: true },
+    typecheck: {
+      ...{ enabled: true, include: ['test/**/*.test-d.ts'], ignoreSourceErrors: true },
+      tsconfig: 'test/tsconfig.test-d.json',
+    },
     globalSetup: 'test/support/global-setup.ts',
     pool: 'forks',
+    // Most tests wait, for processes, disks and deadlines: the default, one worker less than there are cores, too.
+    maxWorkers: availableParallelism() + 1,
     // The fault scenarios, each of which has several processes of its own.
     maxConcurrency: 3,
     testTimeout: 30_000,

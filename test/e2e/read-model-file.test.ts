@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -10,13 +12,20 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { describe, expect, it, onTestFinished, type TestContext } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished, type TestContext } from 'vitest'
+import { run } from '../faults/processes.ts'
 import { anEmail, find, register, total } from '../support/api.ts'
-import { rollbook, type Service, startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
+import { startNode } from '../support/embedded-node.ts'
+import { printed, rollbook, type Service, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
 
 const USERS = 20
+
+const folder = mkdtempSync(join(tmpdir(), 'rollbook-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const made = await makeUsers(folder)
 
 describe('a read model that cannot be used when the service starts', () => {
   it.each<[string, (file: string, dir: string) => void, RegExp]>([
@@ -159,16 +168,28 @@ describe('a read model that something happens to while the service runs', () => 
 /** Root may write everything, unless it gives up that right. */
 const unprivileged = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--'] : []
 
-/** A store with some users, and a read model of them that nobody uses. */
+/** A store with some users, and a read model of them that nobody uses: copies of those that are made once. */
 async function withUsers() {
-  const DATA_DIR = temporaryDirectory()
-  const { url: store } = await startNode(temporaryDirectory())
-  const service = await startService({ EVENTSTORE_URL: store, DATA_DIR })
-  for (let user = 0; user < USERS; user++) await register(service.url, anEmail())
-  await waitUntil(async () => (await total(service.url)) === USERS, 'the users to be listed')
+  const [log, DATA_DIR] = [temporaryDirectory(), temporaryDirectory()]
+  cpSync(made.log, log, { recursive: true })
+  cpSync(made.data, DATA_DIR, { recursive: true })
+  const node = await startNode({ dataDir: log, port: 0 })
+  onTestFinished(() => node.close())
+  return { store: `esdb://${node.address}?tls=false`, DATA_DIR }
+}
+
+async function makeUsers(folder: string) {
+  const [log, data] = [join(folder, 'log'), join(folder, 'data')]
+  mkdirSync(log)
+  const node = await startNode({ dataDir: log, port: 0 })
+  const service = run(['serve'], { EVENTSTORE_URL: `esdb://${node.address}?tls=false`, DATA_DIR: data })
+  const url = await printed(service, /API: (http:\/\/[^\s"]+)/)
+  for (let user = 0; user < USERS; user++) expect((await register(url, anEmail())).status).toBe(201)
+  await waitUntil(async () => (await total(url)) === USERS, 'the users to be listed')
   service.process.kill('SIGTERM')
   await service.ended
-  return { store, DATA_DIR }
+  await node.close()
+  return { log, data }
 }
 
 function fileOf(dataDir: string): string {
