@@ -27,8 +27,12 @@ export const MAX_APPEND_BYTES = 1024 * 1024
 export const appendSize = (type: string, metadata: Uint8Array, data: Uint8Array): number =>
   data.length + metadata.length + 2 * type.length
 
+/** Milliseconds for a client to send an append in. */
+const APPEND_MS = 60_000
+
 export const TOO_MANY_EVENTS = `An append may have at most ${MAX_APPEND_EVENTS} events`
 export const BUSY = 'Too many bytes wait to be written to the disk; try again later'
+const OVERDUE = `Operation timed out: the append was not complete within ${APPEND_MS / 1_000} s`
 export const TOO_MUCH_INCOMPLETE = 'Too many appends are begun and not complete'
 
 /** The Append call: options first, then events; nothing is written before the client has sent them all. */
@@ -39,14 +43,16 @@ export class ClassicAppend {
   #events: ProposedEvent[] = []
   #size = 0
   #held = 0
+  readonly #timer: NodeJS.Timeout
 
   /**
    * `check` is called with the stream before events are taken; it throws where the caller may not write to it. What is
-   * kept until the client has sent everything counts towards `budget`.
+   * kept until the client has sent everything counts towards `budget`; `onOverdue` is called when that takes too long.
    */
-  constructor(check: (stream: string) => void, budget: Budget) {
+  constructor(check: (stream: string) => void, budget: Budget, onOverdue: (failure: Failure) => void) {
     this.#check = check
     this.#budget = budget
+    this.#timer = setTimeout(() => onOverdue(new Failure(status.ABORTED, OVERDUE)), APPEND_MS)
   }
 
   /** @throws Failure */
@@ -92,6 +98,7 @@ export class ClassicAppend {
 
   /** The call is over: it keeps nothing any longer. */
   close(): void {
+    clearTimeout(this.#timer)
     this.#events = []
     this.#hold(-this.#held)
   }

@@ -1,22 +1,65 @@
-import type { ServerHttp2Session } from 'node:http2'
+import { constants, type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import { Server } from 'node:net'
 import type * as grpc from '@grpc/grpc-js'
 import { reportFault } from './fault.ts'
 
-/** Each takes a file descriptor, and some 30 KB of memory. */
-const MAX_CONNECTIONS = 4_096
+/** What a server accepts. */
+export interface ConnectionLimits {
+  readonly connections: number
+  /** Of all connections together. */
+  readonly calls: number
+  /** What a connection may have when there are more calls than that. */
+  readonly fewCalls: number
+}
+
+const LIMITS: ConnectionLimits = { connections: 4_096, calls: 32_768, fewCalls: 16 }
 
 /**
- * Limits the connections of a server that is bound, and keeps them from ending the process. Needs the HTTP/2 servers,
- * which grpc-js has in a private field; where that is missing nothing is limited, and the node reports a fault.
+ * Limits the connections and the calls of a server that is bound, and keeps them from ending the process. Needs the
+ * HTTP/2 servers, which grpc-js has in a private field; where that is missing nothing is limited, and the node reports a
+ * fault.
  */
-export function guardConnections(server: grpc.Server, limit = MAX_CONNECTIONS): void {
+export function guardConnections(server: grpc.Server, limits = LIMITS): void {
   const bound: unknown = Reflect.get(server, 'http2Servers')
   const servers = bound instanceof Map ? [...bound.keys()].filter((each) => each instanceof Server) : []
   if (servers.length === 0) reportFault(new Error(UNGUARDED))
+  const calls = new OpenCalls(limits)
   for (const each of servers) {
-    each.maxConnections = limit
+    each.maxConnections = limits.connections
     each.on('session', outlive)
+    each.on('stream', (stream: ServerHttp2Stream) => calls.add(stream))
+  }
+}
+
+/**
+ * The calls of all connections. Those of clients that have many are refused first: a client alone cannot keep the others
+ * from theirs.
+ */
+class OpenCalls {
+  readonly #limits: ConnectionLimits
+  readonly #of = new WeakMap<Http2Session, number>()
+  #all = 0
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits
+  }
+
+  /** Called when grpc-js has begun to serve the call: it takes the refusal for a cancellation. */
+  add(stream: ServerHttp2Stream): void {
+    const { session } = stream
+    if (session === undefined || stream.destroyed) return
+    const own = this.#change(session, 1)
+    stream.once('close', () => this.#change(session, -1))
+    if (this.#all > this.#limits.calls && own > this.#limits.fewCalls) {
+      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    }
+  }
+
+  #change(session: Http2Session, by: number): number {
+    const own = (this.#of.get(session) ?? 0) + by
+    this.#of.set(session, own)
+    this.#all += by
+    return own
   }
 }
 
@@ -40,6 +83,6 @@ function outlive(session: ServerHttp2Session): void {
   session.once('close', () => setImmediate(() => setImmediate(() => handles.delete(handle))))
 }
 
-const UNGUARDED = 'grpc-js does not show its HTTP/2 servers: connections are not limited'
+const UNGUARDED = 'grpc-js does not show its HTTP/2 servers: connections and calls are not limited'
 
 const COLLECTABLE = 'Node.js does not show the handles of HTTP/2 sessions: clients can end the process by their headers'

@@ -3,6 +3,8 @@ import { MalformedRegex, UnsupportedRegex } from './regex.ts'
 import { badArgument, handlerThrew } from './status.ts'
 
 const MAX_PREFIXES = 1_000
+/** A subscription keeps them for as long as it lasts. */
+const MAX_PREFIX_CHARACTERS = 65_536
 
 interface Expression {
   getRegex(): string
@@ -25,6 +27,12 @@ export function parseFilter(options: FilterOptions, missing: string): { filter: 
   const prefixes = expression.getPrefixList()
   if (prefixes.length > MAX_PREFIXES) {
     throw badArgument(`A filter may have at most ${MAX_PREFIXES} prefixes, not ${prefixes.length}`)
+  }
+  const characters = prefixes.reduce((sum, prefix) => sum + prefix.length, 0)
+  if (characters > MAX_PREFIX_CHARACTERS) {
+    throw badArgument(
+      `The prefixes of a filter may have at most ${MAX_PREFIX_CHARACTERS} characters, not ${characters}`,
+    )
   }
   const filter: Filter = regex === '' ? { on, prefixes } : { on, regex }
   try {

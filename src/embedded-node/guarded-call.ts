@@ -1,39 +1,74 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { type ServerInterceptingCallInterface, status } from '@grpc/grpc-js'
-import { Budget } from './budget.ts'
+import { Claims } from './claims.ts'
 import { reportFault } from './fault.ts'
 
-/** Messages that have begun to arrive and are not complete, of all calls together. */
-const INCOMPLETE = new Budget(256 * 1024 * 1024)
-/** Above the limit, a call with less than that goes on. */
-const SMALL_BYTES = 64 * 1024
+const MiB = 1024 * 1024
+
+/** What clients make the node keep, of all calls together. Beyond a limit, the call that has kept something for longest ends. */
+export interface Kept {
+  /** Messages that have begun to arrive and are not complete. */
+  readonly incomplete: Claims<GuardedCall>
+  /** Answers that are not taken yet. */
+  readonly untaken: Claims<GuardedCall>
+}
+
+export function kept(limits = { incomplete: 256 * MiB, untaken: 256 * MiB }): Kept {
+  const refusal = (limit: number, what: string): string => `More than ${limit} bytes of ${what}`
+  return {
+    incomplete: new Claims(limits.incomplete, (call) =>
+      call.refuse(refusal(limits.incomplete, 'incomplete messages are under way to the node')),
+    ),
+    untaken: new Claims(limits.untaken, (call) =>
+      call.refuse(refusal(limits.untaken, 'answers wait for clients to take them')),
+    ),
+  }
+}
+
+const KEPT = kept()
+
 /** Milliseconds that a client has to take the end of its call. */
 const END_MS = 10_000
 
 /**
- * What grpc-js does not limit: it keeps parts of messages until they are whole, and calls that have ended until the
- * client has taken everything. Needs the HTTP/2 stream, which grpc-js has in a private field; where that is missing nothing is limited, and
- * the node reports a fault.
+ * What grpc-js does not limit: it keeps parts of messages until they are whole, answers until the client takes them, and
+ * calls that have ended until the client has taken everything. Needs the HTTP/2 stream, which grpc-js has in a private
+ * field; where that is missing nothing is limited, and the node reports a fault.
  */
 export class GuardedCall {
   readonly #call: ServerInterceptingCallInterface
   readonly #stream: ServerHttp2Stream | undefined
-  readonly #budget: Budget
-  #incomplete = 0
+  readonly #kept: Kept
   /** Bytes of the present message that are still to come, and of the head before it. */
   #left = 0
   #head = 0
   #length = 0
+  #untaken = 0
+  #isOver = false
 
-  constructor(call: ServerInterceptingCallInterface, budget = INCOMPLETE) {
+  constructor(call: ServerInterceptingCallInterface, among = KEPT) {
     this.#call = call
-    this.#budget = budget
+    this.#kept = among
     const stream = 'stream' in call && isHttp2Stream(call.stream) ? call.stream : undefined
     this.#stream = stream
-    if (stream === undefined) reportFault(new Error(UNGUARDED))
+    if (stream === undefined) {
+      reportFault(new Error(UNGUARDED))
+      this.#isOver = true
+    }
     stream?.on('data', (data: Buffer) => this.#count(data))
-    stream?.once('close', () => this.#keep(0))
+    stream?.once('close', () => {
+      this.#isOver = true
+      this.#kept.incomplete.set(this, 0)
+      this.#kept.untaken.set(this, 0)
+    })
+  }
+
+  /** So many bytes are on their way to the client; negative when it has taken them. */
+  sending(bytes: number): void {
+    if (this.#isOver) return
+    this.#untaken += bytes
+    this.#kept.untaken.set(this, this.#untaken)
   }
 
   /** The call has its status: whoever does not take it loses it. */
@@ -42,6 +77,13 @@ export class GuardedCall {
     if (stream === undefined || stream.closed) return
     const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), END_MS).unref()
     stream.once('close', () => clearTimeout(timer))
+  }
+
+  /** Ends the call with RESOURCE_EXHAUSTED, whatever its client still has to take. */
+  refuse(details: string): void {
+    this.#isOver = true
+    this.#call.sendStatus({ code: status.RESOURCE_EXHAUSTED, details })
+    this.#stream?.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
   #count(data: Buffer): void {
@@ -57,26 +99,14 @@ export class GuardedCall {
         if (this.#head === 0) this.#left = this.#length
       }
     }
-    this.#keep(this.#left > 0 ? this.#length - this.#left : 0)
-    if (this.#budget.isExceeded && this.#incomplete > SMALL_BYTES) this.#refuse()
-  }
-
-  #keep(bytes: number): void {
-    this.#budget.add(bytes - this.#incomplete)
-    this.#incomplete = bytes
-  }
-
-  #refuse(): void {
-    const details = `More than ${this.#budget.limit} bytes of incomplete messages are under way to the node`
-    const refusal = { code: status.RESOURCE_EXHAUSTED, details }
-    this.#call.sendStatus(refusal)
-    this.#stream?.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    if (!this.#isOver) this.#kept.incomplete.set(this, this.#left > 0 ? this.#length - this.#left : 0)
   }
 }
 
 /** A flag and a length before each message. */
 const HEAD_BYTES = 5
 
-const UNGUARDED = 'grpc-js does not show the HTTP/2 stream of a call: what clients send in part is not limited'
+const UNGUARDED =
+  'grpc-js does not show the HTTP/2 stream of a call: what clients send in part, or do not take, is not limited'
 
 const isHttp2Stream = (value: unknown): value is ServerHttp2Stream => value instanceof Duplex && 'rstCode' in value

@@ -15,6 +15,7 @@ import { Authentication } from './authentication.ts'
 import { Committer } from './commit.ts'
 import { guardConnections } from './connections.ts'
 import { CannotListenOn, PortInUse } from './errors.ts'
+import { GuardedCall } from './guarded-call.ts'
 import { EventWriter } from './links.ts'
 import { LiveFeed } from './live-feed.ts'
 import { Log } from './log.ts'
@@ -39,7 +40,7 @@ const SERVER_VERSION = '23.10.6'
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024 - 10_000
 
 const OPTIONS: grpc.ServerOptions = {
-  interceptors: [(_method, call) => new Batched(call)],
+  interceptors: [(_method, call) => new Batched(call, new GuardedCall(call))],
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': -1,
   'grpc.keepalive_time_ms': 10_000,

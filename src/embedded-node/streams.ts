@@ -9,7 +9,7 @@ import { type BatchChunk, readBatchAppendReq } from './batch-messages.ts'
 import { Budget } from './budget.ts'
 import type { Committer } from './commit.ts'
 import { isComputed } from './computed-streams.ts'
-import { GuardedCall } from './guarded-call.ts'
+import type { GuardedCall } from './guarded-call.ts'
 import { type Frames, joined, Outbox } from './outbox.ts'
 import { parseReadRequest } from './read-request.ts'
 import { Reads } from './reads.ts'
@@ -35,9 +35,9 @@ export const streamsService = {
 export class Batched extends grpc.ServerInterceptingCall {
   readonly #guard: GuardedCall
 
-  constructor(call: grpc.ServerInterceptingCallInterface) {
+  constructor(call: grpc.ServerInterceptingCallInterface, guard: GuardedCall) {
     super(call)
-    this.#guard = new GuardedCall(call)
+    this.#guard = guard
   }
 
   override sendStatus(status: Parameters<grpc.ServerInterceptingCall['sendStatus']>[0]): void {
@@ -47,8 +47,14 @@ export class Batched extends grpc.ServerInterceptingCall {
 
   override sendMessage(message: unknown, sent: () => void): void {
     const frames: unknown[] = Array.isArray(message) ? message : []
+    let bytes = 0
+    for (const frame of frames) if (Buffer.isBuffer(frame)) bytes += frame.length
+    this.#guard.sending(bytes)
     for (const frame of frames.slice(0, -1)) super.sendMessage([frame], () => {})
-    super.sendMessage(frames.length > 1 ? frames.slice(-1) : message, sent)
+    super.sendMessage(frames.length > 1 ? frames.slice(-1) : message, () => {
+      this.#guard.sending(-bytes)
+      sent()
+    })
   }
 }
 
@@ -103,7 +109,8 @@ export class StreamsCalls {
     call: grpc.ServerReadableStream<streams.AppendReq, streams.AppendResp>,
     answer: Answer<streams.AppendResp>,
   ): void {
-    const append = new ClassicAppend((stream) => this.#access.check(call, 'write', stream), this.#incomplete)
+    const check = (stream: string): void => this.#access.check(call, 'write', stream)
+    const append = new ClassicAppend(check, this.#incomplete, (failure) => finish(failure.status))
     let isOver = false
     const finish: Answer<streams.AppendResp> = (error, response) => {
       if (isOver) return

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Budget } from './budget.ts'
 import type { LogEvent } from './log-event.ts'
 import type { Outbox } from './outbox.ts'
 import { caughtUp, confirmation } from './read-responses.ts'
@@ -7,6 +8,8 @@ import type { Turns } from './turns.ts'
 /** What a subscription has not sent yet while it is live: more, and it goes back to the log. */
 const QUEUE_ENTRIES = 2_000
 const QUEUE_BYTES = 2 * 1024 * 1024
+/** What all subscriptions together have not sent yet. */
+const QUEUED = new Budget(128 * 1024 * 1024)
 /** Milliseconds that an event may take while its writer waits. */
 const SLOW_MS = 5
 
@@ -39,6 +42,7 @@ export class Subscription {
   readonly #source: Source
   readonly #outbox: Outbox
   readonly #turns: Turns
+  readonly #budget: Budget
   #confirmed = false
   #caughtUp = false
   #queue: Buffer[] = []
@@ -49,10 +53,11 @@ export class Subscription {
   #failure: Error | undefined
   #wake: (() => void) | undefined
 
-  constructor(source: Source, outbox: Outbox, turns: Turns) {
+  constructor(source: Source, outbox: Outbox, turns: Turns, budget = QUEUED) {
     this.#source = source
     this.#outbox = outbox
     this.#turns = turns
+    this.#budget = budget
   }
 
   /** Resolves when the client has gone. Throws a Failure that the call is to end with. */
@@ -64,6 +69,7 @@ export class Subscription {
       }
     } finally {
       this.#stopListening?.()
+      this.#takeQueue()
     }
   }
 
@@ -99,10 +105,7 @@ export class Subscription {
   async #follow(): Promise<void> {
     while (this.#outbox.isOpen) {
       if (this.#queue.length > 0) {
-        const frames = this.#queue
-        this.#queue = []
-        this.#queuedBytes = 0
-        if (!(await this.#outbox.send(frames))) return
+        if (!(await this.#outbox.send(this.#takeQueue()))) return
       } else if (this.#failure !== undefined) throw this.#failure
       else if (this.#stopListening === undefined) return
       else await this.#pause()
@@ -110,7 +113,7 @@ export class Subscription {
   }
 
   #offer(event: LogEvent): void {
-    const isFull = this.#queue.length >= QUEUE_ENTRIES || this.#queuedBytes >= QUEUE_BYTES
+    const isFull = this.#queue.length >= QUEUE_ENTRIES || this.#queuedBytes >= QUEUE_BYTES || this.#budget.isExceeded
     if (isFull || this.#isSlow) this.#listen(undefined)
     else {
       const start = performance.now()
@@ -127,11 +130,20 @@ export class Subscription {
       for (const frame of frames) {
         this.#queue.push(frame)
         this.#queuedBytes += frame.length
+        this.#budget.add(frame.length)
       }
     } catch (error) {
       // The writer that offers the event must not suffer from what this subscription meets.
       this.#failure ??= error instanceof Error ? error : new Error(String(error))
     }
+  }
+
+  #takeQueue(): readonly Buffer[] {
+    const frames = this.#queue
+    this.#budget.add(-this.#queuedBytes)
+    this.#queue = []
+    this.#queuedBytes = 0
+    return frames
   }
 
   /** Listens in another way than before, or not at all. */

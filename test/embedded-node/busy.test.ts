@@ -62,7 +62,11 @@ test('a node that stops says so, busy or not', async () => {
 
 test('a classic append and a deletion are told with RESOURCE_EXHAUSTED', async () => {
   const { committer } = busyCommitter()
-  const call = new ClassicAppend(() => {}, new Budget(10_000))
+  const call = new ClassicAppend(
+    () => {},
+    new Budget(10_000),
+    () => {},
+  )
   call.accept(appendOptions('s', 'any'))
   call.accept(appendEvent())
   const options = expecting(new streams.DeleteReq.Options(), 'any').setStreamIdentifier(identifier('s'))

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { ClassicAppend } from '../../src/embedded-node/appends.ts'
 import { BatchAppend } from '../../src/embedded-node/batch-append.ts'
 import { readBatchAppendReq } from '../../src/embedded-node/batch-messages.ts'
 import { Budget } from '../../src/embedded-node/budget.ts'
 import type { WriteRequest } from '../../src/embedded-node/commit.ts'
+import type { Failure } from '../../src/embedded-node/status.ts'
 import { startNode } from '../support/embedded-node.ts'
 import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -17,7 +18,11 @@ const kilobyte = { data: Buffer.alloc(KB) }
 const exhausted = expect.objectContaining({ status: expect.objectContaining({ code: status.RESOURCE_EXHAUSTED }) })
 
 function classic(budget: Budget): ClassicAppend {
-  const call = new ClassicAppend(() => {}, budget)
+  const call = new ClassicAppend(
+    () => {},
+    budget,
+    () => {},
+  )
   call.accept(appendOptions('s', 'any'))
   return call
 }
@@ -57,6 +62,28 @@ test('events without bytes count too', () => {
     for (let left = 100; left > 0; left--) call.accept(appendEvent({ data: Buffer.alloc(0) }))
   }
   expect(fill).toThrow(exhausted)
+})
+
+test('a classic append that is not complete within a minute is given up', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const budget = new Budget(4 * KB)
+  const failures: Failure[] = []
+  const begin = (): ClassicAppend => {
+    const call = new ClassicAppend(
+      () => {},
+      budget,
+      (failure) => failures.push(failure),
+    )
+    call.accept(appendOptions('s', 'any'))
+    return call
+  }
+  begin()
+  begin().close()
+  vi.advanceTimersByTime(59_999)
+  expect(failures).toEqual([])
+  vi.advanceTimersByTime(1)
+  expect(failures.map((failure) => failure.status.code)).toEqual([status.ABORTED])
 })
 
 test('classic and batch appends share what there is', () => {

@@ -164,7 +164,8 @@ describe('a read', () => {
     ['that subscribes backwards', () => subscribing().setAll(all()).setReadDirection(1)],
     ['with a regex that takes more than linear time', () => filtered('(?=a)')],
     ['with a regex too large', () => filtered('(?:a{100}){100}')],
-    ['with too many prefixes', manyPrefixes],
+    ['with too many prefixes', () => prefixed(Array.from({ length: 1_001 }, String))],
+    ['with prefixes too long', () => prefixed(['a'.repeat(40_000), 'b'.repeat(40_000)])],
   ]
 
   function subscribing(): streams.ReadReq.Options {
@@ -177,8 +178,7 @@ describe('a read', () => {
     return subscribing().setAll(all()).setFilter(filter)
   }
 
-  function manyPrefixes(): streams.ReadReq.Options {
-    const prefixes = Array.from({ length: 1_001 }, String)
+  function prefixed(prefixes: string[]): streams.ReadReq.Options {
     const filter = new streams.ReadReq.Options.FilterOptions().setMax(32).setCheckpointintervalmultiplier(1)
     filter.setEventType(new streams.ReadReq.Options.FilterOptions.Expression().setPrefixList(prefixes))
     return subscribing().setAll(all()).setFilter(filter)

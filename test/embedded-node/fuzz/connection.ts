@@ -67,3 +67,12 @@ export function call(
   stream.on('error', () => {})
   return stream
 }
+
+/**
+ * Resolves when it is over, with an error or without; in a turn of its own, for Node.js does not return from destroying a
+ * session while it receives something.
+ */
+export const closed = (connection: ClientHttp2Session | ClientHttp2Stream): Promise<void> =>
+  new Promise((resolve) => {
+    connection.once('close', () => setImmediate(resolve))
+  })
