@@ -74,8 +74,9 @@ export function allSource({ log, feed }: Store, filter: CompiledFilter | undefin
         return { events, next: (events.at(-1)?.position ?? from - 1) + 1, end, considered: events.length }
       }
       const upTo = Math.min(from - 1 + WINDOW, log.lastPosition)
-      const { events, end } = log.filteredForwards(from - 1, upTo, filter, count)
-      const next = end ? Math.max(upTo + 1, from) : (events.at(-1)?.position ?? upTo) + 1
+      const { events, end, paused } = log.filteredForwards(from - 1, upTo, filter, count)
+      const reached = end ? upTo : (paused ?? events.at(-1)?.position ?? upTo)
+      const next = Math.max(reached + 1, from)
       return { events, next, end: next > log.lastPosition, considered: next - from }
     },
     positionOf: ({ position }) => position,
