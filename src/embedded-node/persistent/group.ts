@@ -250,9 +250,20 @@ export class Group {
     this.push()
   }
 
+  /** The writer that offers the event must not suffer from what this group meets: the log has the event, too. */
   #offer(event: LogEvent): void {
+    const position = this.parts.source.positionOf(event)
+    try {
+      this.#takeLive(event, position)
+    } catch (error) {
+      if (!(error instanceof Failure)) reportFault(error)
+      if (this.#isLive) this.#goBack(position)
+      this.#read()
+    }
+  }
+
+  #takeLive(event: LogEvent, position: number): void {
     const { source, settings } = this.parts
-    const position = source.positionOf(event)
     if (source.filter?.test(event) === false) {
       if (this.#isLive) this.#skip(position, 1)
       return
@@ -261,19 +272,12 @@ export class Group {
     this.#know(position)
     if (this.liveCount < settings.liveBufferSize) this.liveCount++
     if (!this.#isLive) return
-    if (this.backlog.acceptsLive) this.#addLive(event, position)
-    else this.#goBack(position)
-  }
-
-  /** The writer that offers the event must not suffer from what this group meets: the log has the event, too. */
-  #addLive(event: LogEvent, position: number): void {
-    try {
-      this.#add(event, true)
-      this.push()
-    } catch (error) {
-      reportFault(error)
+    if (!this.backlog.acceptsLive) {
       this.#goBack(position)
+      return
     }
+    this.#add(event, true)
+    this.push()
   }
 
   /** Goes on from the log. */

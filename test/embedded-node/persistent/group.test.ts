@@ -1,19 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { Committer } from '../../../src/embedded-node/commit.ts'
+import { describe, expect, test } from 'vitest'
 import { Any } from '../../../src/embedded-node/decide.ts'
-import { EventWriter } from '../../../src/embedded-node/links.ts'
-import { LiveFeed } from '../../../src/embedded-node/live-feed.ts'
-import { Log } from '../../../src/embedded-node/log.ts'
-import type { Connection, Consumer, Message } from '../../../src/embedded-node/persistent/consumer.ts'
-import type { Group } from '../../../src/embedded-node/persistent/group.ts'
-import { Groups } from '../../../src/embedded-node/persistent/groups.ts'
+import type { Message } from '../../../src/embedded-node/persistent/consumer.ts'
 import type { GroupSettings } from '../../../src/embedded-node/persistent/settings.ts'
-import { RecentIds } from '../../../src/embedded-node/recent-ids.ts'
-import { Streams } from '../../../src/embedded-node/stream-state.ts'
-import { temporaryFolder } from '../../support/temporary-folder.ts'
+import { Client, Node, quiet } from './node-parts.ts'
 
 const SETTINGS: GroupSettings = {
   startFrom: '0',
@@ -35,72 +26,6 @@ const SETTINGS: GroupSettings = {
 const STREAMS = ['a', 'b', 'c']
 const NAME = { stream: 's', group: 'g' }
 const ALL = { stream: '$all', group: 'g' }
-
-/** The parts of a node that serve a group, without the network. */
-class Node {
-  readonly log = new Log(temporaryFolder())
-  readonly feed = new LiveFeed(this.log.links)
-  readonly streams = new Streams(this.log)
-  readonly committer = new Committer(this.log, this.streams, new RecentIds(this.log), (all) => this.feed.publish(all))
-  groups = this.#groups()
-
-  constructor() {
-    onTestFinished(() => {
-      this.groups.close()
-      this.committer.stop()
-      this.log.close()
-    })
-  }
-
-  #groups(): Groups {
-    const { log, feed, streams } = this
-    return new Groups({ log, feed, streams, writer: new EventWriter(streams) }, this.committer)
-  }
-
-  /** What a crash leaves is what the log has. */
-  crash(): void {
-    this.groups.close()
-    this.groups = this.#groups()
-  }
-
-  append(stream: string): Promise<void> {
-    const event = { id: randomUUID(), type: 't', json: true, metadata: Buffer.alloc(0), data: Buffer.from('{}') }
-    return new Promise((resolve) =>
-      this.committer.write({ kind: 'append', stream, expected: Any, events: [event], answer: () => resolve() }),
-    )
-  }
-}
-
-/** A consumer that holds what it gets until it is told what to do with it. */
-class Client implements Connection {
-  readonly name = 'client'
-  readonly user = 'system'
-  readonly isFull = false
-  isDropped = false
-  readonly held: Message[] = []
-  readonly #onMessage: (message: Message) => void
-  readonly group: Group
-  readonly consumer: Consumer
-
-  constructor(group: Group, bufferSize: number, onMessage: (message: Message) => void = () => {}) {
-    this.#onMessage = onMessage
-    this.group = group
-    this.consumer = group.connect(this, bufferSize)
-  }
-
-  send(message: Message): void {
-    this.held.push(message)
-    this.#onMessage(message)
-  }
-
-  drop(): void {
-    this.isDropped = true
-  }
-}
-
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 6; turn++) await nextTurn()
-}
 
 const action = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('append' as const), stream: fc.constantFrom(...STREAMS) }) },
@@ -327,6 +252,19 @@ describe('a group', () => {
     await quiet()
     expect(client.isDropped).toBe(true)
     expect(new Client(node.groups.get(NAME), 100).isDropped).toBe(true)
+  })
+
+  test('ends its work at an event that its filter takes too long for, and writers do not notice', async () => {
+    const node = new Node()
+    const filter = { on: 'type', regex: '[ab]*a[ab]{900}[xy0]' } as const
+    await node.groups.create(ALL, { ...SETTINGS, startFrom: 'C:0/P:0', filter })
+    await quiet()
+    const client = new Client(node.groups.get(ALL), 100)
+    await node.append('s', 'a'.repeat(8_000))
+    await quiet()
+    expect(client.isDropped).toBe(true)
+    expect(new Client(node.groups.get(ALL), 100).isDropped).toBe(true)
+    await node.append('s')
   })
 
   test('waits for a stream that is not there, and leaves out what its metadata hides', async () => {
