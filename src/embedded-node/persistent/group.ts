@@ -107,14 +107,16 @@ export class Group {
     this.push()
   }
 
-  /** The events are done, whoever of the group had them. Other ids are ignored. */
+  /** The events are done, whoever of the group had them. Other ids are ignored, and all once the group is closed. */
   acknowledge(ids: readonly string[]): void {
+    if (this.#isClosed) return
     for (const message of this.#take(ids)) this.unfinished.finish(message)
     this.#goOn()
   }
 
-  /** Ids of events that no consumer has are ignored. */
+  /** Ids of events that no consumer has are ignored, and all once the group is closed. */
   refuse(ids: readonly string[], action: NackAction, reason: string): void {
+    if (this.#isClosed) return
     for (const message of this.#take(ids)) {
       if (action === 'retry') this.#retryOrPark(message)
       else if (action === 'park') this.#park(message, `Client explicitly NAK'ed message.\n${reason}`)

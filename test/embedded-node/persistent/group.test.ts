@@ -241,6 +241,25 @@ describe('a group', () => {
     expect(group.parts.storage.parkedCount).toBe(0)
   })
 
+  test.each(['deleted', 'updated'])(
+    'that was %s takes no answers, for they would write down where it stood',
+    async (how) => {
+      const node = new Node()
+      await node.append('s')
+      const settings = { ...SETTINGS, maxCheckPointCount: 1 }
+      await node.groups.create(NAME, settings)
+      const group = node.groups.get(NAME)
+      const client = new Client(group, 5)
+      await quiet()
+      if (how === 'deleted') await node.groups.delete(NAME)
+      else await node.groups.update(NAME, settings)
+      group.acknowledge(client.held.map(({ id }) => id))
+      await quiet()
+      expect(client.held).toHaveLength(1)
+      expect(node.streams.isMissing('$persistentsubscription-s::g-checkpoint')).toBe(true)
+    },
+  )
+
   test('serves nobody any longer when its stream is tombstoned before it was read', async () => {
     const node = new Node()
     await node.groups.create(NAME, SETTINGS)
