@@ -2,7 +2,7 @@ import type persistent from '@eventstore/db-client/generated/persistent_pb.js'
 import type shared from '@eventstore/db-client/generated/shared_pb.js'
 import type { Filter } from '../filter.ts'
 import { parseFilter } from '../filter-request.ts'
-import { badArgument, handlerThrew, noCase } from '../status.ts'
+import { badArgument, handlerThrew, isNameTooLong, nameTooLong, noCase } from '../status.ts'
 import { type GroupName, groupFailed } from './failures.ts'
 import type { GroupSettings } from './settings.ts'
 import { ALL } from './source.ts'
@@ -100,6 +100,8 @@ function parseChange(
         : revision(settings.getRevision())
   const name = { stream, group: options.getGroupName() }
   if (all === undefined) checkStream(name)
+  // The group's own streams have both in their names.
+  if (isNameTooLong(stream + name.group)) throw badArgument(nameTooLong('The names of a stream and a group together'))
   const named = settings.getNamedConsumerStrategy()
   return {
     name,

@@ -94,6 +94,14 @@ test('two groups whose own streams would have the same names cannot be', async (
   })
 })
 
+test('names as long as those of two streams are too long for the streams of a group', async () => {
+  expect(await create({ stream: 's'.repeat(40_000), group: 'g'.repeat(40_000) })).toEqual({
+    code: status.INVALID_ARGUMENT,
+    details: 'The names of a stream and a group together may have at most 65536 bytes',
+    trailers: {},
+  })
+})
+
 describe('a request that lacks a part', () => {
   const to =
     (all: persistent.CreateReq.AllOptions): Create =>
