@@ -39,6 +39,21 @@ export class CorruptLog extends Error {
   }
 }
 
+/** The log cannot be written: `code` is the system's or SQLite's, such as EACCES, ENOSPC or SQLITE_FULL. */
+export class LogNotWritable extends Error {
+  override readonly name = 'LogNotWritable'
+  readonly file: string
+  readonly code: string
+  readonly reason: string
+
+  constructor(file: string, code: string, reason: string) {
+    super(`${file} cannot be written: ${reason}`)
+    this.file = file
+    this.code = code
+    this.reason = reason
+  }
+}
+
 /** A client has shut the node down (`Operations.Shutdown`). It has closed its log. */
 export class NodeShutDown extends Error {
   override readonly name = 'NodeShutDown'

@@ -1,8 +1,19 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { readAddressFile } from './address.ts'
-import { CorruptLog, LogInUse, UnknownLogFormat } from './errors.ts'
+import { CorruptLog, LogInUse, LogNotWritable, UnknownLogFormat } from './errors.ts'
 import { checkWriteAheadLog } from './wal-check.ts'
 
 /** "ESND" in the header of the file says that it is a log of this server. */
@@ -45,12 +56,26 @@ export interface LogFile {
 /**
  * Opens `<dataDir>/eventstore.sqlite` for this process alone, and makes both where they are missing.
  *
- * @throws LogInUse, UnknownLogFormat (the file stays as it is, byte for byte), CorruptLog
+ * @throws LogInUse, UnknownLogFormat (the file stays as it is, byte for byte), CorruptLog, LogNotWritable
  */
 export function openLogFile(dataDir: string): LogFile {
-  mkdirSync(dataDir, { recursive: true })
   const path = join(dataDir, 'eventstore.sqlite')
-  const lock = acquireLock(dataDir, path)
+  try {
+    mkdirSync(dataDir, { recursive: true })
+    return openLocked(path, acquireLock(dataDir, path))
+  } catch (error) {
+    if (isCorruption(error)) throw new CorruptLog(path, error.message)
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    throw error instanceof Error && isOfTheDisk(code) ? new LogNotWritable(path, code, error.message) : error
+  }
+}
+
+/** Of what nobody but who has the disk and its rights can mend. */
+const isOfTheDisk = (code: string): boolean =>
+  /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|SQLITE_(FULL|READONLY|CANTOPEN|IOERR_SHMSIZE))/.test(code)
+
+/** Gives up the lock where it fails. */
+function openLocked(path: string, lock: Database.Database): LogFile {
   try {
     rmSync(draftOf(path), { force: true })
     if (!hasLog(path)) createLog(path)
@@ -83,7 +108,7 @@ export function openLogFile(dataDir: string): LogFile {
     }
   } catch (error) {
     lock.close()
-    throw isCorruption(error) ? new CorruptLog(path, error.message) : error
+    throw error
   }
 }
 
@@ -94,8 +119,10 @@ export function isCorruption(error: unknown): error is Error {
 
 /** SQLite's locks are the operating system's: they go when the process goes, however it goes. */
 function acquireLock(dataDir: string, path: string): Database.Database {
-  const lock = new Database(join(dataDir, 'eventstore.lock'), { timeout: 0 })
+  const file = join(dataDir, 'eventstore.lock')
+  const lock = new Database(file, { timeout: 0 })
   try {
+    checkWritable(file)
     lock.pragma('journal_mode = OFF')
     lock.exec('BEGIN EXCLUSIVE')
     return lock
@@ -106,6 +133,11 @@ function acquireLock(dataDir: string, path: string): Database.Database {
     }
     throw error
   }
+}
+
+/** SQLite opens a file that it may not write for reading, and then takes the lock of readers only, which keeps nobody out. */
+function checkWritable(path: string): void {
+  accessSync(path, constants.W_OK)
 }
 
 function hasLog(path: string): boolean {
@@ -205,6 +237,7 @@ function checkStructure(path: string): void {
 const OPENING_MS = 2_000
 
 function openDatabase(path: string): Database.Database {
+  checkWritable(path)
   const database = new Database(path, { timeout: OPENING_MS, fileMustExist: true })
   database.pragma('journal_mode = WAL')
   database.pragma('synchronous = FULL')

@@ -34,7 +34,7 @@ export interface NodeOptions extends SecurityOptions {
  * Starts a single-node EventStoreDB, in a thread of its own. Without `host` it listens on 127.0.0.1; without `users` its
  * callers may do everything. The files of `tls` and `users` are read once, before the log is opened.
  *
- * @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse, CannotListenOn, and those of {@link readSecurity}
+ * @throws LogInUse, UnknownLogFormat, CorruptLog, LogNotWritable, PortInUse, CannotListenOn, and those of {@link readSecurity}
  */
 export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
   const { dataDir, port: wanted, onFault = printLine, onWarning = printLine } = options

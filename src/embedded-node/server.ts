@@ -59,7 +59,7 @@ export interface RunningServer {
 /**
  * Opens the log and serves it. `onShutDown` is called when a client wants the node to be closed.
  *
- * @throws LogInUse, UnknownLogFormat, CorruptLog, PortInUse, CannotListenOn
+ * @throws LogInUse, UnknownLogFormat, CorruptLog, LogNotWritable, PortInUse, CannotListenOn
  */
 export async function serve({ dataDir, port, security }: WorkerInput, onShutDown: () => void): Promise<RunningServer> {
   const log = new Log(dataDir)

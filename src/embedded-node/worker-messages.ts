@@ -1,4 +1,4 @@
-import { CannotListenOn, CorruptLog, LogInUse, PortInUse, UnknownLogFormat } from './errors.ts'
+import { CannotListenOn, CorruptLog, LogInUse, LogNotWritable, PortInUse, UnknownLogFormat } from './errors.ts'
 import type { Security } from './security.ts'
 import type { NodeStatistics } from './statistics.ts'
 
@@ -28,6 +28,7 @@ export type SentError =
   | { readonly name: 'LogInUse'; readonly file: string; readonly address: string | undefined }
   | { readonly name: 'UnknownLogFormat'; readonly file: string; readonly found: string; readonly supported: string }
   | { readonly name: 'CorruptLog'; readonly file: string; readonly detail: string }
+  | { readonly name: 'LogNotWritable'; readonly file: string; readonly code: string; readonly reason: string }
   | { readonly name: 'PortInUse'; readonly port: number; readonly host: string }
   | { readonly name: 'CannotListenOn'; readonly host: string; readonly port: number; readonly reason: string }
   | { readonly name: 'Error'; readonly message: string }
@@ -38,6 +39,9 @@ export function packError(error: unknown): SentError {
     return { name: error.name, file: error.file, found: error.found, supported: error.supported }
   }
   if (error instanceof CorruptLog) return { name: error.name, file: error.file, detail: error.detail }
+  if (error instanceof LogNotWritable) {
+    return { name: error.name, file: error.file, code: error.code, reason: error.reason }
+  }
   if (error instanceof PortInUse) return { name: error.name, port: error.port, host: error.host }
   if (error instanceof CannotListenOn) {
     return { name: error.name, host: error.host, port: error.port, reason: error.reason }
@@ -49,6 +53,7 @@ export function unpackError(sent: SentError): Error {
   if (sent.name === 'LogInUse') return new LogInUse(sent.file, sent.address)
   if (sent.name === 'UnknownLogFormat') return new UnknownLogFormat(sent.file, sent.found, sent.supported)
   if (sent.name === 'CorruptLog') return new CorruptLog(sent.file, sent.detail)
+  if (sent.name === 'LogNotWritable') return new LogNotWritable(sent.file, sent.code, sent.reason)
   if (sent.name === 'PortInUse') return new PortInUse(sent.port, sent.host)
   if (sent.name === 'CannotListenOn') return new CannotListenOn(sent.host, sent.port, sent.reason)
   return new Error(sent.message)
