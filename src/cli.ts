@@ -9,7 +9,7 @@ import { addHashPassword } from './cli/hash-password.ts'
 import { loggerOf } from './cli/logger.ts'
 import { count, withProgress } from './cli/progress.ts'
 import { describe, statusReport } from './cli/report.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import { NodeShutDown } from './embedded-node/errors.ts'
 import { nodeUrl, projections, readModelDir, serve, startEmbeddedNode } from './main.ts'
 import { rebuild } from './read-model/rebuild.ts'
@@ -23,6 +23,9 @@ const SHUTDOWN = 9_500
 
 /** How long a signal that npm passes on may come after the terminal's own, in milliseconds. */
 const ECHO = 300
+
+// Node.js warns of what its users could change, and nobody here can, such as a connection over TLS to an IP address.
+process.noDeprecation = true
 
 const program = new Command('rollbook')
   .description('Event-sourced user registration on EventStoreDB. Configured by environment variables: see README.')
@@ -114,9 +117,9 @@ try {
   // The client of EventStoreDB keeps its connections open, and them the process.
   process.exit()
 } catch (thrown) {
-  const error = explained(thrown)
-  process.stderr.write(`rollbook: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE)
+  const { message, hint, exitCode } = explained(thrown)
+  process.stderr.write(`rollbook: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+  process.exit(exitCode)
 }
 
 /** Options of the node command, by the names of the variables that they take the place of. */

@@ -4,6 +4,7 @@ import { todosProjection } from '../projections/todos/projection.ts'
 import { prepareTodoList } from '../projections/todos/queries.ts'
 import { usersProjection } from '../projections/users/projection.ts'
 import { prepareUserDirectory } from '../projections/users/queries.ts'
+import { explained } from './cli/explained.ts'
 import { type Config, ConfigError } from './config.ts'
 import { withoutPassword } from './connection-string.ts'
 import { type EmbeddedNode, startNode } from './embedded-node/node.ts'
@@ -55,7 +56,7 @@ export interface Service {
  * commands are answered with 503, and queries from what the read model has. Rejects when `stop` is aborted before the
  * service is up, with everything closed.
  *
- * @throws {LogInUse | UnknownLogFormat | CorruptLog | PortInUse} of the embedded node.
+ * @throws {LogInUse | UnknownLogFormat | CorruptLog | LogNotWritable | PortInUse} of the embedded node.
  * @throws {ConfigError} a node with TLS or users, which is to run on its own.
  * @throws {CannotListen}
  * @throws {UnusableReactionFile}
@@ -75,7 +76,12 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
     stop.throwIfAborted()
     const url = node ? nodeUrl(node.address) : (config.eventStoreUrl ?? '')
     const metrics = createMetrics()
-    const connected = connectEventStore(url)
+    const connected = connectEventStore(url, {
+      onRefusal: (error) => {
+        const { message, hint } = explained(error)
+        logger.error({ reason: message, hint }, 'the event store refuses the service: tried again until it does not')
+      },
+    })
     closing.push(() => connected.close())
     const store = { ...connected, append: metrics.append(connected) }
     const events = tracing.events(store)

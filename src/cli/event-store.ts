@@ -6,7 +6,7 @@ import { LogInUse } from '../embedded-node/errors.ts'
 import { startNode } from '../embedded-node/node.ts'
 import { connectEventStore, type EventStore } from '../eventstoredb/event-store.ts'
 import { nodeUrl } from '../main.ts'
-import { prepareDataDir } from './data-dir.ts'
+import { NoEventStore, prepareDataDir } from './data-dir.ts'
 
 /**
  * Works on the configured event store. Without `EVENTSTORE_URL` that is the node of the service that runs on the data
@@ -45,7 +45,7 @@ async function reach({ eventStoreUrl, dataDir }: Config): Promise<{ url: string;
 /** `otherwise` says what to do where the node runs and takes logins. */
 async function reachNode(dataDir: string, otherwise: string): Promise<{ address: string; close(): Promise<void> }> {
   if (!existsSync(join(dataDir, 'eventstore.sqlite'))) {
-    throw new Error(`there is no event store in ${dataDir}: start the service first`)
+    throw new NoEventStore(dataDir)
   }
   prepareDataDir(dataDir)
   try {

@@ -3,7 +3,6 @@ import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { readConfig } from '../config.ts'
 import { readNodeAddress } from '../embedded-node/address.ts'
-import { CorruptLog } from '../embedded-node/errors.ts'
 import { backupLog } from '../embedded-node/log-backup.ts'
 import { checkLog, type LogCheck } from '../embedded-node/log-check.ts'
 import { withNode } from './event-store.ts'
@@ -61,20 +60,14 @@ export function addLogCommands(node: Command, print: (line: string) => void, int
     .action(async (target: string, options: Options) => {
       const { file } = logOf(options)
       checkFolder(dirname(resolve(target)))
-      try {
-        const found = await withProgress((onProgress) => {
-          const report = paced(onProgress)
-          return backupLog(file, resolve(target), {
-            onProgress: ({ pages, fraction }) => report(pages, fraction),
-            signal: interrupted(),
-          })
-        }, 'pages')
-        print(`Backed up and verified ${extent(found)}: ${resolve(target)}`)
-      } catch (error) {
-        if (!(error instanceof CorruptLog)) throw error
-        process.stderr.write(`rollbook: ${error.message}\n`)
-        process.exitCode = EXIT_DAMAGED
-      }
+      const found = await withProgress((onProgress) => {
+        const report = paced(onProgress)
+        return backupLog(file, resolve(target), {
+          onProgress: ({ pages, fraction }) => report(pages, fraction),
+          signal: interrupted(),
+        })
+      }, 'pages')
+      print(`Backed up and verified ${extent(found)}: ${resolve(target)}`)
     })
 
   node

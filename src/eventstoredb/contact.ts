@@ -1,9 +1,20 @@
 import { StoreUnavailable } from '../cqrs/event-store.ts'
 import type { ReadingConnection } from './reading-connection.ts'
+import { type Refusal, refusalOf } from './refusal.ts'
+
+/** A refusal is over when it has not been met for so many milliseconds. */
+const OVER = 60_000
 
 /** Whether the store answered what it was asked last. A refusal is an answer. */
 export class Contact {
   #isUp = false
+  readonly #onRefusal: (error: Error) => void
+  readonly #refused = new Map<Refusal, number>()
+
+  /** `onRefusal` is told once of each kind of refusal, until it is over. */
+  constructor(onRefusal: (error: Error) => void = () => undefined) {
+    this.#onRefusal = onRefusal
+  }
 
   get isUp(): boolean {
     return this.#isUp
@@ -44,6 +55,12 @@ export class Contact {
     this.#isUp = !(error instanceof StoreUnavailable)
     // Nobody said why there is no answer.
     if (error instanceof StoreUnavailable && error.cause === undefined) reading?.silent(since)
+    const refusal = refusalOf(error)
+    if (refusal !== undefined && error instanceof Error) {
+      const isKnown = performance.now() - (this.#refused.get(refusal) ?? Number.NEGATIVE_INFINITY) < OVER
+      this.#refused.set(refusal, performance.now())
+      if (!isKnown) this.#onRefusal(error)
+    }
     return error
   }
 }

@@ -27,6 +27,11 @@ export interface EventStoreOptions {
    * {@link StoreUnavailable}. When an append was recorded is told within the deadline of the append.
    */
   readonly deadline?: number
+  /**
+   * Told once when the store answers and is of no use as it is, such as for a wrong password (see {@link refusalOf}),
+   * and again when that was over for a minute. Calls go on failing with {@link StoreUnavailable}.
+   */
+  readonly onRefusal?: (error: Error) => void
 }
 
 /** Least time for a read that comes after an append, within what the append has left of its deadline or not. */
@@ -41,13 +46,13 @@ const LEAST_DEADLINE = 250
  *   (https://docs.kurrent.io/clients/grpc/getting-started.html#connection-string)
  * @throws {Error} the connection string is malformed.
  */
-export function connectEventStore(url: string, { deadline = 5_000 }: EventStoreOptions = {}): EventStore {
+export function connectEventStore(url: string, { deadline = 5_000, onRefusal }: EventStoreOptions = {}): EventStore {
   const connect = connector(url)
   const appender = new Appender(connect, deadline)
   // Appends drop their connection when an answer is overdue; subscriptions and reads must not go with it.
   const reading = new ReadingConnection(connect, deadline / 2)
   const arrivals = new Arrivals()
-  const contact = new Contact()
+  const contact = new Contact(onRefusal)
   let isProbing = false
 
   async function probe(): Promise<void> {

@@ -11,6 +11,7 @@ import { type LogBatch, StoreUnavailable, type SubscribeOptions } from '../cqrs/
 import type { Arrivals } from './arrivals.ts'
 import { unavailable } from './errors.ts'
 import { toLogPosition, toRecordedEvent } from './recorded-event.ts'
+import { checkVersion } from './refusal.ts'
 
 /** How long a batch may wait for more events while the subscription catches up, in milliseconds. */
 const LINGER = 10
@@ -47,7 +48,10 @@ export async function* subscribeToLog(
   const late = new StoreUnavailable(`no subscription within ${deadline} ms`, 'not-appended')
   const confirmation = setTimeout(() => inbox.fail(late), deadline)
   subscription
-    .once('confirmation', () => clearTimeout(confirmation))
+    .once('confirmation', () => {
+      clearTimeout(confirmation)
+      checkVersion(client).catch((error: unknown) => inbox.fail(unavailable(error)))
+    })
     .once('caughtUp', () => {
       endLive = arrivals.live(streamPrefixes)
     })

@@ -45,8 +45,8 @@ export class UnusableReactionFile extends Error {
   readonly file: string
   readonly reason: string
 
-  constructor(file: string, reason: string) {
-    super(`the reactions in ${file} cannot be used: ${reason}`)
+  constructor(file: string, reason: string, options?: ErrorOptions) {
+    super(`the reactions in ${file} cannot be used: ${reason}`, options)
     this.file = file
     this.reason = reason
   }
@@ -115,7 +115,7 @@ function open(file: string, readonly: boolean): Database.Database {
     return opened
   } catch (error) {
     db?.close()
-    throw new UnusableReactionFile(file, error instanceof Error ? error.message : String(error))
+    throw new UnusableReactionFile(file, error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
 

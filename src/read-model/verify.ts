@@ -1,7 +1,9 @@
 import type { Position } from '../cqrs/event.ts'
+import { isInLog } from './apply.ts'
 import { compareTables, type Difference } from './compare.ts'
 import { checkpointOf, createFile, openFile, UnusableFile } from './file.ts'
 import { Generations } from './generations.ts'
+import { StoreReplaced } from './projector.ts'
 import { type ReplayOptions, replay } from './replay.ts'
 import { ReadModelWriter } from './writer.ts'
 
@@ -26,6 +28,7 @@ export interface Verification {
  * cannot be applied are parked, as in the live file.
  *
  * @throws {UnusableFile} there is no live file that could be served.
+ * @throws {StoreReplaced} it was made from another log.
  * @throws {StoreUnavailable} the log was lost on the way.
  * @throws the reason of the signal, where it is aborted.
  */
@@ -38,6 +41,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   try {
     live.$client.exec('BEGIN')
     const { position = 0, lastEvent } = checkpointOf(live)
+    if (lastEvent && !(await isInLog(options.log, lastEvent))) throw new StoreReplaced(lastEvent)
     const writer = new ReadModelWriter(scratch, options.projections, 'park')
     const events =
       lastEvent === undefined ? 0 : await replay(options, (batch) => writer.write(batch), lastEvent.position)

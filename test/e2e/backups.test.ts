@@ -83,7 +83,7 @@ describe('rollbook node backup', () => {
     const restored = await startService({ DATA_DIR }, 'listening')
     await waitUntil(async () => (await readiness(restored)).includes('restored or replaced'), 'the restore to be told')
     expect((await fetch(`${restored.url}/users`)).status).toBe(503)
-    expect(restored.output()).toMatch(/restored or replaced/)
+    await waitUntil(() => restored.output().includes('restored or replaced'), 'the restore in the log')
     const rebuild = rollbook(['rebuild'], { DATA_DIR })
     expect(await rebuild.ended, rebuild.output()).toBe(0)
     await waitUntil(async () => (await fetch(`${restored.url}/health/ready`)).ok, 'it to be ready')

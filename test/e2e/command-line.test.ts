@@ -24,19 +24,19 @@ describe('the command line', () => {
     expect(command.output()).toMatch(expected)
   })
 
-  it('ends with 1 where the event store does not answer', async () => {
+  it('ends with 14 where the event store does not answer', async () => {
     const environment = { EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false', DATA_DIR: temporaryDirectory() }
     const command = rollbook(['rebuild'], environment)
-    expect(await command.ended).toBe(1)
-    expect(command.output()).toMatch(/^rollbook: event store unavailable: .*\n$/)
+    expect(await command.ended).toBe(14)
+    expect(command.output()).toMatch(/^rollbook: event store unavailable: .*\nhint: .*\n$/)
   })
 
-  it('ends with 1 where there is no read model yet', async () => {
+  it('ends with 22 where there is no read model yet', async () => {
     const DATA_DIR = await emptyStore()
     for (const name of ['status', 'verify']) {
       const command = rollbook([name], { DATA_DIR })
-      expect(await command.ended).toBe(1)
-      expect(command.output()).toMatch(/^rollbook: .*nothing has been built there\n$/)
+      expect(await command.ended).toBe(22)
+      expect(command.output()).toMatch(/^rollbook: .*nothing has been built there\nhint: .*\n$/)
     }
   })
 

@@ -8,26 +8,33 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { printed, rollbook, startNode, temporaryDirectory, waitUntil } from '../support/processes.ts'
 
 describe('a start', () => {
-  it.each(['HOST', 'DATA_DIR'])('ends with 2 and names %s where that cannot be used', async (variable) => {
+  it.each([
+    ['HOST', 2],
+    ['DATA_DIR', 20],
+  ])('names %s where that cannot be used, and ends with %i', async (variable, exitCode) => {
     const file = join(temporaryDirectory(), 'file')
     writeFileSync(file, '')
     const values = { HOST: ['192.0.2.1', 'nosuch.invalid'], DATA_DIR: [file, '/proc/rollbook', '/proc'] }
     for (const value of values[variable === 'HOST' ? 'HOST' : 'DATA_DIR']) {
       const service = rollbook(['serve'], { DATA_DIR: temporaryDirectory(), [variable]: value })
-      expect(await service.ended, service.output()).toBe(2)
-      expect(service.output()).toMatch(new RegExp(`^rollbook: ${variable}=${value} is not allowed: .*\n$`, 'm'))
+      expect(await service.ended, service.output()).toBe(exitCode)
+      expect(service.output()).toMatch(
+        new RegExp(`^rollbook: ${variable}=${value} is not allowed: .*\n(hint: .*\n)?$`, 'm'),
+      )
     }
   })
 
-  it.each(['PORT', 'EMBEDDED_NODE_PORT'])('ends with 1 and names %s where that is in use', async (variable) => {
+  it.each(['PORT', 'EMBEDDED_NODE_PORT'])('ends with 10 and names %s where that is in use', async (variable) => {
     const other = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void other.close())
     await once(other, 'listening')
     const bound = other.address()
     const port = String(typeof bound === 'object' && bound?.port)
     const service = rollbook(['serve'], { DATA_DIR: temporaryDirectory(), [variable]: port })
-    expect(await service.ended).toBe(1)
-    expect(service.output()).toMatch(new RegExp(`^rollbook: ${variable}=${port}: .* in use by another .*\n$`, 'm'))
+    expect(await service.ended).toBe(10)
+    expect(service.output()).toMatch(
+      new RegExp(`^rollbook: ${variable}=${port}: .* in use by another .*\nhint: .*\n$`, 'm'),
+    )
   })
 
   it('says where the event store is, without its password', async () => {
@@ -55,8 +62,10 @@ it.each(['status', 'verify', 'rebuild'])('%s begins no event store of its own', 
   const empty = temporaryDirectory()
   for (const DATA_DIR of [empty, join(empty, 'missing')]) {
     const command = rollbook([name], { DATA_DIR })
-    expect(await command.ended).toBe(1)
-    expect(command.output()).toBe(`rollbook: there is no event store in ${DATA_DIR}: start the service first\n`)
+    expect(await command.ended).toBe(24)
+    expect(command.output()).toMatch(
+      `rollbook: there is no event store in ${DATA_DIR}: start the service first\nhint: `,
+    )
     expect(existsSync(DATA_DIR) ? readdirSync(DATA_DIR) : []).toEqual([])
   }
 })

@@ -45,14 +45,16 @@ describe('the service on its embedded node', () => {
     const DATA_DIR = temporaryDirectory()
     await startService({ DATA_DIR })
     const second = rollbook(['serve'], { DATA_DIR })
-    expect(await second.ended).toBe(1)
-    expect(second.output()).toMatch(/^rollbook: .*eventstore\.sqlite is in use by another node.*127\.0\.0\.1:\d+\n$/)
+    expect(await second.ended).toBe(11)
+    expect(second.output()).toMatch(
+      /^rollbook: .*eventstore\.sqlite is in use by another node.*127\.0\.0\.1:\d+\nhint: .*\n$/,
+    )
   })
 
   it('names a port that is taken', async () => {
     const { url } = await startService({ DATA_DIR: temporaryDirectory() })
     const second = rollbook(['serve'], { DATA_DIR: temporaryDirectory(), PORT: new URL(url).port })
-    expect(await second.ended).toBe(1)
+    expect(await second.ended).toBe(10)
     expect(second.output()).toContain(`port ${new URL(url).port} of 127.0.0.1 is in use`)
   })
 

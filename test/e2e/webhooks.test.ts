@@ -109,7 +109,7 @@ describe('webhooks of the service', () => {
     db.pragma('user_version = 99')
     db.close()
     const refused = rollbook(['serve'], { ...environment, WEBHOOK_SECRET: SECRET })
-    expect(await refused.ended).toBe(1)
+    expect(await refused.ended).toBe(23)
     expect(refused.output()).toMatch(/rollbook: the reactions in .*reactions\.sqlite cannot be used: schema version 99/)
   })
 })

@@ -114,7 +114,7 @@ describe('the command line', () => {
 
   test('says where there is nothing to scavenge', async () => {
     const command = rollbook(['node', 'scavenge', '--data-dir', temporaryDirectory()])
-    expect(await command.ended).toBe(1)
+    expect(await command.ended).toBe(24)
     expect(command.output()).toMatch(/^rollbook: there is no event store in /)
   })
 })
