@@ -26,6 +26,8 @@ const ECHO = 300
 
 // Node.js warns of what its users could change, and nobody here can, such as a connection over TLS to an IP address.
 process.noDeprecation = true
+// Who reads the output may have seen enough, as `head` has.
+process.stdout.on('error', () => process.exit(EXIT_FAILURE))
 
 const program = new Command('rollbook')
   .description('Event-sourced user registration on EventStoreDB. Configured by environment variables: see README.')

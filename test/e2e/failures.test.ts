@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { failures } from '../../src/cli/failures.ts'
+import { startNode as start } from '../support/embedded-node.ts'
 import { startOldServer } from '../support/old-server.ts'
-import { printed, rollbook, startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
+import { printed, rollbook, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
 import { startSecuredNode } from '../support/secured-node.ts'
 
 it('the table of docs/operations.md says what the code does', () => {
@@ -63,42 +64,48 @@ async function portOf(server: Server): Promise<string> {
 
 describe('a command that cannot do its work says so in one line, with a hint and an exit code of its own, for', () => {
   it('a configuration that is wrong', async () => {
-    await fails(2, /PORT=http is not allowed: a port is/, ['serve'], { PORT: 'http' })
-    await fails(2, /EVENTSTORE_URL=http:.* is not allowed: a connection string starts with esdb:/, ['serve'], {
-      EVENTSTORE_URL: 'http://localhost:2113',
-    })
-    await fails(2, /EMBEDDED_NODE_HOST=192\.0\.2\.1 is not allowed/, ['node'], { EMBEDDED_NODE_HOST: '192.0.2.1' })
+    const EVENTSTORE_URL = 'http://localhost:2113'
+    await Promise.all([
+      fails(2, /PORT=http is not allowed: a port is/, ['serve'], { PORT: 'http' }),
+      fails(2, /EVENTSTORE_URL=http:.* is not allowed: .* starts with esdb:/, ['status'], { EVENTSTORE_URL }),
+    ])
   })
 
   it('a damaged log', async () => {
     const DATA_DIR = temporaryDirectory()
     writeFileSync(join(DATA_DIR, 'eventstore.sqlite'), 'x'.repeat(10_000))
-    for (const name of ['serve', 'node', 'status'])
-      await fails(3, /eventstore\.sqlite is damaged/, [name], { DATA_DIR })
-    await fails(3, /eventstore\.sqlite is damaged/, ['node', 'backup', join(DATA_DIR, 'copy')], { DATA_DIR })
+    await Promise.all([
+      fails(3, /eventstore\.sqlite is damaged/, ['serve'], { DATA_DIR }),
+      fails(3, /eventstore\.sqlite is damaged/, ['node', 'backup', join(DATA_DIR, 'copy')], { DATA_DIR }),
+    ])
   })
 
   it('a port that is in use', async () => {
     const port = await portOf(createServer())
-    await fails(10, /PORT=\d+: .* is in use by another process/, ['serve'], { PORT: port })
-    await fails(10, /EMBEDDED_NODE_PORT=\d+: .* is in use by another program/, ['node'], { EMBEDDED_NODE_PORT: port })
+    await Promise.all([
+      fails(10, /PORT=\d+: .* is in use by another process/, ['serve'], { PORT: port }),
+      fails(10, /EMBEDDED_NODE_PORT=\d+: .* is in use by another program/, ['node'], { EMBEDDED_NODE_PORT: port }),
+    ])
   })
 
   it('a log that another process has', async () => {
     const DATA_DIR = temporaryDirectory()
-    const { url } = await startNode(DATA_DIR)
-    const address = /127\.0\.0\.1:\d+/.exec(url)?.[0] ?? ''
-    for (const name of ['serve', 'node']) await fails(11, new RegExp(`listens on ${address}$`), [name], { DATA_DIR })
+    const { address } = await startNode({ dataDir: DATA_DIR, port: 0 })
+    await Promise.all(
+      ['serve', 'node'].map((name) => fails(11, new RegExp(`listens on ${address}$`), [name], { DATA_DIR })),
+    )
   })
 
   it('a rebuild beside a rebuild', async () => {
     const DATA_DIR = temporaryDirectory()
-    const { url } = await startNode(temporaryDirectory())
     mkdirSync(join(DATA_DIR, 'read-model'))
     const lock = new Database(join(DATA_DIR, 'read-model/lock.sqlite'))
     onTestFinished(() => void lock.close())
     lock.exec('BEGIN EXCLUSIVE')
-    await fails(12, /a read model is being built in .* already$/, ['rebuild'], { DATA_DIR, EVENTSTORE_URL: url })
+    await fails(12, /a read model is being built in .* already$/, ['rebuild'], {
+      DATA_DIR,
+      EVENTSTORE_URL: await store(),
+    })
   })
 
   it('a full disk', async ({ skip }) => {
@@ -108,38 +115,38 @@ describe('a command that cannot do its work says so in one line, with a hint and
     onTestFinished(() => void spawnSync('umount', ['-l', DATA_DIR]))
     spawnSync('dd', ['if=/dev/zero', `of=${join(DATA_DIR, 'fill')}`, 'bs=4k'])
     await fails(13, /eventstore\.sqlite cannot be written: .*full/, ['serve'], { DATA_DIR })
-    const { url } = await startNode(temporaryDirectory())
-    await fails(13, /full/, ['rebuild'], { DATA_DIR, EVENTSTORE_URL: url })
+    await fails(13, /full/, ['rebuild'], { DATA_DIR, EVENTSTORE_URL: await store() })
   })
 
   it('a data directory that cannot be one', async () => {
     const file = join(temporaryDirectory(), 'file')
     writeFileSync(file, '')
-    await fails(20, /DATA_DIR=.*\/folder is not allowed: .*ENOTDIR/, ['serve'], { DATA_DIR: join(file, 'folder') })
-    await fails(20, /DATA_DIR=\/proc\/rollbook is not allowed: /, ['node'], { DATA_DIR: '/proc/rollbook' })
+    await Promise.all([
+      fails(20, /DATA_DIR=.*\/folder is not allowed: .*ENOTDIR/, ['serve'], { DATA_DIR: join(file, 'folder') }),
+      fails(20, /DATA_DIR=\/proc\/rollbook is not allowed: /, ['node'], { DATA_DIR: '/proc/rollbook' }),
+    ])
   })
 
   it.each(['.', 'eventstore.sqlite', 'eventstore.lock'])(
     '%s in the data directory that this user may not write',
     async (name) => {
-      const DATA_DIR = temporaryDirectory()
-      const node = await startNode(DATA_DIR)
-      node.process.kill('SIGTERM')
-      await node.ended
+      const DATA_DIR = await withLog()
       await fails(20, /EACCES/, ['serve'], { DATA_DIR }, withoutRightTo(DATA_DIR, name))
     },
   )
 
   it('a log of another format', async () => {
     const DATA_DIR = await withLog((log) => log.pragma('user_version = 9'))
-    for (const parameters of [['serve'], ['node', 'check']]) {
-      await fails(21, /has the log format version 9; this version reads version 1 only/, parameters, { DATA_DIR })
-    }
+    await Promise.all(
+      [['serve'], ['node', 'check']].map((parameters) =>
+        fails(21, /has the log format version 9; this version reads version 1 only/, parameters, { DATA_DIR }),
+      ),
+    )
   })
 
   it('a read model that is missing, or of another version', async () => {
     const DATA_DIR = temporaryDirectory()
-    const { url: EVENTSTORE_URL } = await startNode(temporaryDirectory())
+    const EVENTSTORE_URL = await store()
     await fails(22, /nothing has been built there$/, ['status'], { DATA_DIR, EVENTSTORE_URL })
     const rebuild = rollbook(['rebuild'], { DATA_DIR, EVENTSTORE_URL })
     expect(await rebuild.ended, rebuild.output()).toBe(0)
@@ -147,9 +154,11 @@ describe('a command that cannot do its work says so in one line, with a hint and
     const file = new Database(join(folder, readFileSync(join(folder, 'current'), 'utf8').trim()))
     file.exec("UPDATE checkpoint SET schema_version = 'newer'")
     file.close()
-    for (const name of ['status', 'verify']) {
-      await fails(22, /it has schema version newer, and \w+ is wanted$/, [name], { DATA_DIR, EVENTSTORE_URL })
-    }
+    await Promise.all(
+      ['status', 'verify'].map((name) =>
+        fails(22, /it has schema version newer, and \w+ is wanted$/, [name], { DATA_DIR, EVENTSTORE_URL }),
+      ),
+    )
   })
 
   it('a file of reactions of another version', async () => {
@@ -162,16 +171,20 @@ describe('a command that cannot do its work says so in one line, with a hint and
   })
 
   it('a data directory without an event store', async () => {
-    for (const parameters of [['status'], ['verify'], ['rebuild'], ['node', 'scavenge']]) {
-      await fails(24, /there is no event store in .*: start the service first$/, parameters, {})
-    }
+    await Promise.all(
+      [['status'], ['node', 'scavenge']].map((parameters) =>
+        fails(24, /there is no event store in .*: start the service first$/, parameters, {}),
+      ),
+    )
   })
 
   it('a server that is no EventStoreDB', async () => {
     const port = await portOf(createHttpServer((_, response) => void response.end('hello')))
-    const EVENTSTORE_URL = `esdb://127.0.0.1:${port}?tls=false`
-    await fails(30, /what answers is no EventStoreDB: /, ['status'], { EVENTSTORE_URL })
-    await fails(33, /event store without TLS: /, ['status'], { EVENTSTORE_URL: `esdb://127.0.0.1:${port}` })
+    const EVENTSTORE_URL = `esdb://127.0.0.1:${port}`
+    await Promise.all([
+      fails(30, /what answers is no EventStoreDB: /, ['status'], { EVENTSTORE_URL: `${EVENTSTORE_URL}?tls=false` }),
+      fails(33, /event store without TLS: /, ['status'], { EVENTSTORE_URL }),
+    ])
   })
 
   it('an EventStoreDB that never says that a replay is over', async () => {
@@ -186,23 +199,20 @@ describe('a command that cannot do its work says so in one line, with a hint and
     const as = (user: string, ca = `&tlsCAFile=${node.tls.certificate}`) => ({
       EVENTSTORE_URL: `esdb://${user}@localhost:${node.port}?tls=true${ca}`,
     })
-    await fails(32, /not trusted: .*self-signed certificate$/, ['status'], as('rollbook:koobllor', ''))
-    await fails(
-      34,
-      /user or password not known to the event store: .*UNAUTHENTICATED/,
-      ['status'],
-      as('rollbook:wrong'),
-    )
-    await fails(35, /access denied by the event store: .*PERMISSION_DENIED/, ['status'], as('rollbook:koobllor'))
+    await Promise.all([
+      fails(32, /not trusted: .*self-signed certificate$/, ['status'], as('rollbook:koobllor', '')),
+      fails(34, /user or password not known .*: .*UNAUTHENTICATED/, ['status'], as('rollbook:wrong')),
+      fails(35, /access denied by the event store: .*PERMISSION_DENIED/, ['status'], as('rollbook:koobllor')),
+    ])
   })
 
   it('an event store that is not the one that the read model was made from', async () => {
     const DATA_DIR = temporaryDirectory()
-    const [one, other] = [await startNode(temporaryDirectory()), await startNode(temporaryDirectory())]
-    for (const { url } of [one, other]) await registerIn(url)
-    const rebuild = rollbook(['rebuild'], { DATA_DIR, EVENTSTORE_URL: one.url })
+    const [one, other] = [await store(), await store()]
+    for (const url of [one, other]) await registerIn(url)
+    const rebuild = rollbook(['rebuild'], { DATA_DIR, EVENTSTORE_URL: one })
     expect(await rebuild.ended, rebuild.output()).toBe(0)
-    await fails(36, /the store was restored or replaced/, ['verify'], { DATA_DIR, EVENTSTORE_URL: other.url })
+    await fails(36, /the store was restored or replaced/, ['verify'], { DATA_DIR, EVENTSTORE_URL: other })
   })
 
   it('an event store that is away', async () => {
@@ -210,6 +220,15 @@ describe('a command that cannot do its work says so in one line, with a hint and
       EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false',
     })
   })
+})
+
+it('a reader of the output that goes away is no error to print', async () => {
+  const DATA_DIR = await withLog()
+  const shell = spawnSync('sh', ['-c', '"$0" "$1" node check | true', process.execPath, resolve('dist/src/cli.js')], {
+    env: { ...process.env, DATA_DIR },
+    encoding: 'utf8',
+  })
+  expect(shell.stderr).toMatch(/^100 %, .*\n$/)
 })
 
 describe('a service', () => {
@@ -247,13 +266,25 @@ async function registerIn(url: string): Promise<void> {
   await client.appendToStream('user-ada@example.com', jsonEvent({ type: 'UserRegistered', data }))
 }
 
-async function withLog(change: (log: Database.Database) => void): Promise<string> {
+async function startNode(options: { readonly dataDir: string; readonly port: number }) {
+  const node = await start(options)
+  onTestFinished(() => node.close())
+  return node
+}
+
+/** The connection string of an event store of this test. */
+async function store(): Promise<string> {
+  const { address } = await startNode({ dataDir: temporaryDirectory(), port: 0 })
+  return `esdb://${address}?tls=false`
+}
+
+/** A data directory with a log. */
+async function withLog(change?: (log: Database.Database) => void): Promise<string> {
   const dataDir = temporaryDirectory()
-  const node = await startNode(dataDir)
-  node.process.kill('SIGTERM')
-  await node.ended
+  const node = await startNode({ dataDir, port: 0 })
+  await node.close()
   const log = new Database(join(dataDir, 'eventstore.sqlite'))
-  change(log)
+  change?.(log)
   log.close()
   return dataDir
 }
