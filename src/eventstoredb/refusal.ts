@@ -26,8 +26,8 @@ export function refusalOf(error: unknown): Refusal | undefined {
 
 /** All that gRPC says of a connection that could not be made is a text of Node.js or OpenSSL. */
 const connections: readonly (readonly [Refusal, RegExp])[] = [
-  // The other side speaks, but not HTTP/2.
-  ['other-server', /Last error: Protocol error/],
+  // The other side speaks, with TLS or without, but not HTTP/2.
+  ['other-server', /Last error: Protocol error|alert no application protocol/],
   ['no-tls', /wrong version number/],
   [
     'certificate',
