@@ -63,9 +63,11 @@ const packageJson = z
   .object({ scripts: z.record(z.string(), z.string()) })
   .parse(JSON.parse(readFileSync('package.json', 'utf8')))
 
-/** Those that are not to other sites. */
+/** Those that are not to other sites; of pictures, too. */
 function linksOf(page: string): string[] {
-  const links = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+  const links = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)|\b(?:href|src|srcset)="([^"]+)"/g)].map(
+    ([, markdown, html = '']) => markdown ?? html,
+  )
   return links.filter((link) => !/^[a-z]+:/.test(link))
 }
 
