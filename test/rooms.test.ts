@@ -23,6 +23,7 @@ describe('the dependency rule', () => {
     ['the adapter importing the embedded node', 'src/eventstoredb/append.ts', 'src/embedded-node/node.ts'],
     ['a projection importing a command handler', 'projections/users/projection.ts', 'src/users/registration.ts'],
     ['the traces importing what they watch', 'src/tracing/applied.ts', 'src/read-model/projector.ts'],
+    ['the metrics importing what they measure', 'src/metrics/projector.ts', 'src/read-model/projector.ts'],
     ['a room importing the composition', 'src/http/app.ts', 'src/main.ts'],
     ['a circle', 'src/main.ts', 'src/cli.ts', 'src/main.ts'],
   ])('is broken by %s', (_, ...files) => {
