@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SECRET, startReceiver, status } from '../reactions/receiver.ts'
@@ -79,6 +83,24 @@ describe('GET /metrics of a service', () => {
       'OPTIONS unmatched 204 10',
       'other unmatched 405 10',
     ])
+  })
+
+  it('shows how far a rebuild is that another process makes', async () => {
+    const DATA_DIR = temporaryDirectory()
+    const { url } = await startService({ DATA_DIR })
+    const program = fileURLToPath(new URL('../read-model/rebuild-half-way.mjs', import.meta.url))
+    const rebuild = spawn(process.execPath, [program, join(DATA_DIR, 'read-model')])
+    onTestFinished(() => void rebuild.kill('SIGKILL'))
+    await once(rebuild.stdout, 'data')
+    const during = await scrape(url)
+    expect(figureIn(during, 'rollbook_rebuild_in_progress')).toBe(1)
+    // It commits every 20,000 events.
+    expect(figureIn(during, 'rollbook_rebuild_position')).toBe(20_000)
+    rebuild.kill('SIGKILL')
+    await once(rebuild, 'exit')
+    const after = await scrape(url)
+    expect(figureIn(after, 'rollbook_rebuild_in_progress')).toBe(0)
+    expect(figureIn(after, 'rollbook_rebuild_position')).toBeUndefined()
   })
 
   it('shows reactions and parked events, and nothing of a node that it has not', async () => {
