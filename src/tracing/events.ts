@@ -8,7 +8,7 @@ import {
 import type { RawEvent, RecordedEvent } from '../cqrs/event.ts'
 import type { EventSink, EventSource } from '../cqrs/event-store.ts'
 import { categoryOf } from '../cqrs/reaction.ts'
-import { EVENT_TYPE, errorTypeOf, failed, nameOf, SYSTEM, traceparentOf, within } from './spans.ts'
+import { EVENT_TYPE, errorTypeOf, failed, nameOf, SYSTEM, traceparentOf, inSpan } from './spans.ts'
 
 /**
  * By the conventions for databases (https://opentelemetry.io/docs/specs/semconv/database/database-spans/). The
@@ -49,7 +49,7 @@ export function tracedEvents(tracer: Tracer, store: EventSink & EventSource): Ev
       const parent = context.active()
       const cause = traceparentOf(trace.setSpan(parent, span))
       const caused = (event: RawEvent): RawEvent => ({ ...event, metadata: { ...event.metadata, ...cause } })
-      return within(span, parent, () => store.append(stream, [caused(first), ...rest.map(caused)], precondition))
+      return inSpan(span, parent, () => store.append(stream, [caused(first), ...rest.map(caused)], precondition))
     },
     read: (stream, ...range) => reading('read', stream, () => store.read(stream, ...range)),
     readBackwards: (stream, ...range) => reading('read backwards', stream, () => store.readBackwards(stream, ...range)),

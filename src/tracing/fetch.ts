@@ -5,7 +5,7 @@ import {
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
 } from '@opentelemetry/semantic-conventions'
-import { failed, traceparentOf, within } from './spans.ts'
+import { failed, traceparentOf, inSpan } from './spans.ts'
 
 /**
  * By the conventions for HTTP clients (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client), but
@@ -25,7 +25,7 @@ export function tracedFetch(tracer: Tracer) {
     const headers = new Headers(init.headers)
     const cause = traceparentOf(trace.setSpan(parent, span))
     if (cause) headers.set('traceparent', cause.traceparent)
-    return within(span, parent, async () => {
+    return inSpan(span, parent, async () => {
       const response = await fetch(url, { ...init, headers })
       span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, response.status)
       if (response.status >= 400) failed(span, String(response.status))

@@ -1,6 +1,6 @@
 import { SpanKind, type Tracer } from '@opentelemetry/api'
 import type { Reaction } from '../cqrs/reaction.ts'
-import { attributesOf, contextOf, nameOf, within } from './spans.ts'
+import { attributesOf, contextOf, nameOf, inSpan } from './spans.ts'
 
 const REACTION = 'rollbook.reaction'
 
@@ -12,7 +12,7 @@ export function tracedReaction(tracer: Tracer, reaction: Reaction): Reaction {
       const parent = contextOf(event)
       const attributes = { ...attributesOf(event, 'react'), [REACTION]: reaction.name }
       const span = tracer.startSpan(nameOf('react', event.stream), { kind: SpanKind.CONSUMER, attributes }, parent)
-      return within(span, parent, () => reaction.react(event, signal))
+      return inSpan(span, parent, () => reaction.react(event, signal))
     },
   }
 }

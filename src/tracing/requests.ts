@@ -62,7 +62,7 @@ export function requestFailed(error: Error): void {
 
 /** The stack begins with the message, as it was when the error was made. Where it is not found, nothing is told. */
 function framesOf({ stack = '', message }: Error): string {
-  const start = stack.indexOf(message)
+  const start = stack.indexOf(`${message}\n    at `)
   return start === -1 ? '' : stack.slice(start + message.length).trimStart()
 }
 

@@ -13,7 +13,7 @@ import { z } from 'zod'
 import type { RecordedEvent } from '../cqrs/event.ts'
 import { categoryOf } from '../cqrs/reaction.ts'
 
-/** Their names were never released as stable (https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/). */
+/** Not stable yet, and so not among the constants: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/ */
 const MESSAGING = {
   system: 'messaging.system',
   operation: 'messaging.operation.name',
@@ -28,7 +28,7 @@ export const EVENT_TYPE = 'db.eventstoredb.event.type'
 export const SYSTEM = 'eventstoredb'
 
 /** Does the work within the span, and ends it. */
-export async function within<T>(span: Span, parent: Context, work: () => Promise<T>): Promise<T> {
+export async function inSpan<T>(span: Span, parent: Context, work: () => Promise<T>): Promise<T> {
   try {
     return await context.with(trace.setSpan(parent, span), work)
   } catch (error) {
