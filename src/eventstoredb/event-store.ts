@@ -1,16 +1,18 @@
 import type { ConsumerGroups } from '../cqrs/consumer-group.ts'
 import type { EventNumber } from '../cqrs/event.ts'
 import { type EventLog, type EventSink, type EventSource, StoreUnavailable } from '../cqrs/event-store.ts'
+import type { StoreExplorer } from '../cqrs/store-explorer.ts'
 import { Appender } from './append.ts'
 import { Arrivals } from './arrivals.ts'
 import { connector } from './connection.ts'
 import { consumerGroups } from './consumer-groups.ts'
 import { Contact } from './contact.ts'
+import { storeExplorer } from './explorer.ts'
 import { ReadingConnection } from './reading-connection.ts'
 import { eventAt, lastPosition, readStream, readStreamBackwards } from './read.ts'
 import { subscribeToLog } from './subscribe.ts'
 
-export interface EventStore extends EventSink, EventSource, EventLog, ConsumerGroups {
+export interface EventStore extends EventSink, EventSource, EventLog, ConsumerGroups, StoreExplorer {
   /**
    * Whether the store answered what it was asked last: an append, a read, or a subscription. Costs nothing while it
    * did; else the store is asked again, so that a later call tells when it is back.
@@ -93,6 +95,7 @@ export function connectEventStore(url: string, { deadline = 5_000, onRefusal }: 
     lastPosition: () => contact.of(lastPosition(reading.client, deadline), reading),
     eventAt: (position) => contact.of(eventAt(reading.client, deadline, position), reading),
     ...consumerGroups(() => reading.client, deadline),
+    ...storeExplorer(() => reading.client, deadline),
     isConnected() {
       if (!contact.isUp) void probe()
       return contact.isUp

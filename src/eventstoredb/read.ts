@@ -68,17 +68,24 @@ export async function eventAt(
   return found
 }
 
-type Resolved = ResolvedEvent | AllStreamResolvedEvent
+export type Resolved = ResolvedEvent | AllStreamResolvedEvent
+
+const readWithin = (client: EventStoreDBClient, deadline: number, start: () => StreamingRead<Resolved>) =>
+  readAs(client, deadline, eventOf, start)
+
+const eventOf = ({ event }: Resolved) => event && toRecordedEvent(event)
 
 /**
- * Begins anew, at most until the deadline, where a node sends it on to the leader of its cluster. One generator and
- * no timer for each event: what an event costs here is what loading an entity costs.
+ * What `convert` makes of the events that `start` reads. Begins anew, at most until the deadline, where a node sends it
+ * on to the leader of its cluster. One generator and no timer for each event: what an event costs here is what loading
+ * an entity costs.
  */
-async function* readWithin(
+export async function* readAs<T extends object>(
   client: EventStoreDBClient,
   deadline: number,
+  convert: (resolved: Resolved) => T | undefined,
   start: () => StreamingRead<Resolved>,
-): AsyncIterable<RecordedEvent> {
+): AsyncIterable<T> {
   const end = performance.now() + deadline
   for (;;) {
     const read = start()
@@ -93,9 +100,10 @@ async function* readWithin(
     // Destroyed by a reader that stops early, it would keep the call under it for ever.
     const items: AsyncIterable<Resolved> = read.iterator({ destroyOnReturn: false })
     try {
-      for await (const { event } of items) {
+      for await (const resolved of items) {
         waitingSince = undefined
-        if (event) yield toRecordedEvent(event)
+        const item = convert(resolved)
+        if (item) yield item
         waitingSince = performance.now()
       }
       if (isDisconnected(client)) throw new StoreUnavailable('the connection was given up', 'not-appended')
