@@ -51,6 +51,13 @@ export const todosProjection: Projection = {
     }
     return Object.fromEntries(Object.keys(todo.codec.schemas).map((type) => [type, show]))
   },
+  rowFinder({ $client }) {
+    const find = $client.prepare<[string], Record<string, unknown>>('SELECT * FROM todos WHERE id = ?')
+    return ({ stream }) => {
+      const columns = find.get(idOf(todo, stream))
+      return columns && { table: 'todos', columns }
+    }
+  },
   check({ $client }) {
     const sql = 'SELECT total, (SELECT count(*) FROM todos) AS counted FROM todo_count'
     const { total, counted } = $client.prepare<[], { total: number; counted: number }>(sql).get() ?? {}

@@ -28,6 +28,13 @@ export const usersProjection: Projection = {
       },
     }
   },
+  rowFinder({ $client }) {
+    const find = $client.prepare<[number], Record<string, unknown>>('SELECT * FROM users WHERE position = ?')
+    return ({ position }) => {
+      const columns = find.get(position)
+      return columns && { table: 'users', columns }
+    }
+  },
   check({ $client }) {
     const sql = 'SELECT total, (SELECT count(*) FROM users) AS counted FROM user_count'
     const { total, counted } = $client.prepare<[], { total: number; counted: number }>(sql).get() ?? {}

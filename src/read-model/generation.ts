@@ -78,6 +78,11 @@ export class Generation<Queries> {
     }
   }
 
+  /** See {@link Projector.replayParked}. */
+  replayParked(): number {
+    return this.#projector.replayParked()
+  }
+
   /** Whether it has every event that the other has; then it comes to reflect the same position, if not a later one. */
   catchUpWith(other: Generation<Queries>): boolean {
     if ((this.#writer.lastEvent?.position ?? 0) < (other.#writer.lastEvent?.position ?? 0)) return false

@@ -17,8 +17,19 @@ export interface Projection {
   /** It sees the events of streams whose name starts with one of these. */
   readonly streamPrefixes: readonly string[]
   prepare(db: ReadModelDatabase): EventHandlers
+  /**
+   * For people who ask where an event of its streams went: the row that shows it, as the row is now. Undefined where
+   * there is none. Prepared once for a file.
+   */
+  readonly rowFinder?: (db: ReadModelDatabase) => (event: Pick<RecordedEvent, 'stream' | 'position'>) => Row | undefined
   /** @throws {Error} the tables contradict each other. May take as long as reading them all. */
   check(db: ReadModelDatabase): void
+}
+
+/** A row of a table, by its columns. */
+export interface Row {
+  readonly table: string
+  readonly columns: Readonly<Record<string, unknown>>
 }
 
 /**

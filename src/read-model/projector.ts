@@ -84,6 +84,22 @@ export class Projector {
     }
   }
 
+  /**
+   * Tries the parked events again, between two batches, and returns how many are applied now.
+   *
+   * @throws {ProjectorFenced} another projector has taken the file over.
+   * @throws {Database.SqliteError} the file cannot be written; nothing of it is.
+   */
+  replayParked(): number {
+    const { writer, logger, onProgress } = this.#options
+    const before = writer.parked
+    writer.replayParked()
+    const applied = before - writer.parked
+    logger.info({ applied, parked: writer.parked }, 'parked events were tried again')
+    if (applied > 0) onProgress()
+    return applied
+  }
+
   /** Resolves when the last transaction is over. */
   async stop(): Promise<void> {
     this.#stop.abort()

@@ -60,15 +60,18 @@ export class ReadModel<Queries> {
    * @throws {ReadModelNotReady}
    */
   query<T>(read: (queries: Queries) => T): { value: T; position: Position } {
-    const served = this.#served
-    if (!served || served.isOfAnotherLog) throw new ReadModelNotReady(this.status().error)
-    try {
-      return served.query(read)
-    } catch (error) {
-      if (isCorruption(error)) this.#drop(served, error)
-      else if (!isPassing(error)) throw error
-      throw new ReadModelNotReady(error)
-    }
+    return this.#use((served) => served.query(read))
+  }
+
+  /**
+   * Tries the parked events again, those of each stream in log order, and returns how many are applied now. Nothing
+   * else is done meanwhile.
+   *
+   * @throws {ReadModelNotReady}
+   * @throws {ProjectorFenced} another process feeds the file.
+   */
+  replayParked(): number {
+    return this.#use((served) => served.replayParked())
   }
 
   /**
@@ -98,6 +101,19 @@ export class ReadModel<Queries> {
     this.#next = undefined
     await Promise.all(this.#retiring)
     this.#lock?.release()
+  }
+
+  /** @throws {ReadModelNotReady} */
+  #use<T>(action: (served: Generation<Queries>) => T): T {
+    const served = this.#served
+    if (!served || served.isOfAnotherLog) throw new ReadModelNotReady(this.status().error)
+    try {
+      return action(served)
+    } catch (error) {
+      if (isCorruption(error)) this.#drop(served, error)
+      else if (!isPassing(error)) throw error
+      throw new ReadModelNotReady(error)
+    }
   }
 
   /** What fails now, because the disk is full say, is tried again at the next look. */
