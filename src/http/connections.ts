@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 interface Exchange {
@@ -36,6 +37,13 @@ export class Connections {
   isAnswered(socket: Duplex): boolean {
     const exchange = this.#open.get(socket)
     return exchange !== undefined && !exchange.incoming.complete && exchange.outgoing.headersSent
+  }
+
+  /** Closes those on which nothing has come yet: a browser opens some for requests that it may have later. */
+  closeUnused(): void {
+    for (const [socket, exchange] of this.#open) {
+      if (!exchange && socket instanceof Socket && socket.bytesRead === 0) socket.destroy()
+    }
   }
 
   #closeIdle(): boolean {

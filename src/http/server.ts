@@ -113,7 +113,10 @@ export async function listen(
       new Promise((resolve) => {
         closing = true
         const deadline = setTimeout(() => server.closeAllConnections(), closeTimeout)
-        const idle = setInterval(() => server.closeIdleConnections(), closeIdleInterval)
+        const idle = setInterval(() => {
+          server.closeIdleConnections()
+          connections.closeUnused()
+        }, closeIdleInterval)
         // Not the HTTP server's own, which closes idle connections at once.
         TcpServer.prototype.close.call(server, () => {
           clearTimeout(deadline)

@@ -185,6 +185,18 @@ describe('closing', () => {
     agent.destroy()
   })
 
+  it('does not wait for connections on which nothing has come', async () => {
+    const own = await listen(app, { host: '127.0.0.1', port: 0 })
+    const unused = connect(Number(new URL(own.url).port), '127.0.0.1')
+    await once(unused, 'connect')
+    // So that the server knows of it.
+    const used = await socketTo(own.url)
+    used.destroy()
+    const start = performance.now()
+    await own.close()
+    expect(performance.now() - start).toBeLessThan(5_000)
+  })
+
   it('answers what is on its way over an open connection, as the last on it', async () => {
     const own = await listen(app, { host: '127.0.0.1', port: 0 })
     const open = await socketTo(own.url)
