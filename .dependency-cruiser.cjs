@@ -11,6 +11,7 @@ module.exports = {
     room('metrics', '^src/(metrics|cqrs)/'),
     room('reactions', '^src/(reactions|cqrs)/'),
     room('tracing', '^src/(tracing|cqrs)/'),
+    room('inspector', '^src/(inspector|cqrs)/'),
     {
       name: 'projections-import-events-never-commands',
       severity: 'error',

@@ -21,6 +21,8 @@ export interface Config {
   readonly webhook: WebhookConfig | undefined
   /** Where traces go; nowhere by default. */
   readonly traceExporters: readonly ('otlp' | 'console')[]
+  /** Who is served the inspector: undefined where it depends on what the service listens on. */
+  readonly inspector: 'on' | 'off' | undefined
   /** Whether tools for developers are served; not in production. */
   readonly development: boolean
   /** Whether npm started the process: it passes on signals that the terminal has sent to the whole group already. */
@@ -82,6 +84,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxCommands: read('MAX_COMMANDS', maxCommands),
     webhook,
     traceExporters: traceExporters(read),
+    inspector: read('INSPECTOR', inspector),
     development: environment['NODE_ENV'] !== 'production',
     underNpm: Boolean(environment['npm_lifecycle_event']),
     logLevel: read('LOG_LEVEL', logLevel),
@@ -152,6 +155,8 @@ const webhookGroup = z
   .string()
   .regex(/^[\w.-]{1,100}$/, 'the name of a group has 1 to 100 letters, digits, and _ . -')
   .optional()
+
+const inspector = z.enum(['on', 'off'], 'on or off').optional()
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const logLevel = z.enum(levels, `one of ${levels.join(', ')}`).default('info')

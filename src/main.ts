@@ -22,6 +22,9 @@ import type { Metrics } from './metrics/metrics.ts'
 import { openReactionStore } from './reactions/sqlite-reaction-store.ts'
 import { type WebhookMessage, webhooks } from './reactions/webhooks.ts'
 import { BuildProgress } from './read-model/build-progress.ts'
+import { type Audience, isLoopback } from './inspector/access.ts'
+import { inspectorModule } from './inspector/module.tsx'
+import { prepareExplorer, type ReadModelExplorer } from './read-model/explorer.ts'
 import { ReadModel } from './read-model/read-model.ts'
 import { todosModule } from './todos/routes.ts'
 import { todo } from './todos/todo.ts'
@@ -91,7 +94,10 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
       ...{ log: metrics.projector.followed(store), projections, logger },
       ...(tracing.applied && { onApplied: tracing.applied }),
       dir: readModelDir(config),
-      queries: (db) => ({ ...prepareUserDirectory(db), todos: prepareTodoList(db) }),
+      queries: (db) => ({
+        ...prepareUserDirectory(db),
+        ...{ todos: prepareTodoList(db), explorer: prepareExplorer(db, projections) },
+      }),
     })
     closing.push(() => readModel.close())
     const reactors = await startReactions(config, store, metrics, logger, tracing, closing)
@@ -112,6 +118,15 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
       node: node && (() => node.statistics()),
     })
     const stopping = new AbortController()
+    const audience = inspectorAudience(config)
+    const inspected = {
+      status: () => readModel.status(),
+      look: <T>(read: (file: ReadModelExplorer) => T) => readModel.query(({ explorer }) => read(explorer)).value,
+      replayParked: () => readModel.replayParked(),
+    }
+    const inspector = audience
+      ? [inspectorModule({ store, readModel: inspected, audience, stopping: stopping.signal })]
+      : []
     const app = createApp({
       logger,
       onFailure: tracing.requestFailed,
@@ -131,6 +146,7 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
           ...{ clock: () => new Date(), graphiql: config.development },
           around: (todos) => metrics.commands.store(todo.type, todos),
         }),
+        ...inspector,
       ],
       ...{ health, metrics },
     })
@@ -216,6 +232,12 @@ function logNews(news: ReactorNews, logger: Logger): void {
   const facts = { event: id, type, position, correlationId: correlationIdOf(event), reason: error }
   if (news.kind === 'parked') logger.error(facts, 'an event was parked that could not be reacted to')
   else logger.warn({ ...facts, failures: news.failures }, 'reaction failed and is tried again')
+}
+
+/** Nobody, where undefined. */
+function inspectorAudience({ inspector, host }: Config): Audience | undefined {
+  if (inspector === 'on') return 'everybody'
+  return inspector === undefined && isLoopback(host) ? 'loopback' : undefined
 }
 
 function healthOf(

@@ -25,6 +25,7 @@ describe('the dependency rule', () => {
     ['the traces importing what they watch', 'src/tracing/applied.ts', 'src/read-model/projector.ts'],
     ['the metrics importing what they measure', 'src/metrics/projector.ts', 'src/read-model/projector.ts'],
     ['a room importing the composition', 'src/http/app.ts', 'src/main.ts'],
+    ['the inspector importing the read model', 'src/inspector/page.tsx', 'src/read-model/writer.ts'],
     ['a circle', 'src/main.ts', 'src/cli.ts', 'src/main.ts'],
   ])('is broken by %s', (_, ...files) => {
     for (const [index, file] of files.slice(0, -1).entries()) {

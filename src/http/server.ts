@@ -166,9 +166,13 @@ function allowHalfOpen(server: Server): void {
   Object.assign(server, { httpAllowHalfOpen: true })
 }
 
-/** A query that waits holds something for its client; a client that gives up often shows no more than an end. */
+/**
+ * A query that waits holds something for its client, and so does a stream of events; a client that gives up often shows
+ * no more than an end.
+ */
 function isAbandonedByEnd({ method, headers }: IncomingMessage): boolean {
-  return (method === 'GET' || method === 'HEAD') && headers['consistency-token'] !== undefined
+  if (method !== 'GET' && method !== 'HEAD') return false
+  return headers['consistency-token'] !== undefined || headers.accept === 'text/event-stream'
 }
 
 /** RFC 9112 wants more than one Host refused; node:http drops all but the first. */
