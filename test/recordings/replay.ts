@@ -225,9 +225,8 @@ class Replay {
     }
     lastChange = Date.now()
     await calm(() => {
-      return (
-        recorded === undefined || (events.length >= recorded.events.length && seen.confirmed === recorded.confirmed)
-      )
+      if (recorded === undefined) return seen.caughtUp || error !== null
+      return events.length >= recorded.events.length && seen.confirmed === recorded.confirmed
     })
     const before = events.length
     const outcomes: unknown[] = []
