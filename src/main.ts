@@ -106,17 +106,7 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
       most: config.maxCommands,
       onRefused: (refused) => logger.warn({ refused, most: config.maxCommands }, 'overloaded: commands are refused'),
     })
-    const buildProgress = new BuildProgress(readModelDir(config))
     const health = () => healthOf(store.isConnected(), readModel, reactors)
-    metrics.watch({
-      isReady: () => health().ready,
-      isConnected: () => store.isConnected(),
-      lastPosition: async () => (await store.lastPosition()) ?? 0,
-      readModel: () => readModel.status(),
-      rebuild: () => buildProgress.position(),
-      reactions: () => reactors.map((reactor) => reactor.status()),
-      node: node && (() => node.statistics()),
-    })
     const stopping = new AbortController()
     const audience = inspectorAudience(config)
     const inspected = {
@@ -150,10 +140,21 @@ export async function serve(config: Config, logger: Logger, stop: AbortSignal): 
       ],
       ...{ health, metrics },
     })
-    const server = await listen(tracing.requests(app), config)
+    const server = await listen(tracing.requests(app), config, {}, metrics.refused)
     closing.push(() => {
       stopping.abort()
       return server.close()
+    })
+    const buildProgress = new BuildProgress(readModelDir(config))
+    metrics.watch({
+      isReady: () => health().ready,
+      connections: () => server.connections(),
+      isConnected: () => store.isConnected(),
+      lastPosition: async () => (await store.lastPosition()) ?? 0,
+      readModel: () => readModel.status(),
+      rebuild: () => buildProgress.position(),
+      reactions: () => reactors.map((reactor) => reactor.status()),
+      node: node && (() => node.statistics()),
     })
     // The line that says that the service is up should come last; but a long replay must not hold it back.
     await readModel.reached(0, 1_000, stop)

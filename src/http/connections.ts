@@ -25,6 +25,11 @@ export class Connections {
     })
   }
 
+  /** How many are open. */
+  get count(): number {
+    return this.#open.size
+  }
+
   /** To be called with each request. False where its connection was refused, and so it must not be answered. */
   used(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
     const { socket } = incoming

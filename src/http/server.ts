@@ -9,6 +9,8 @@ import { requestId } from './request-id.ts'
 export interface ListeningServer {
   /** Where it listens, with the port that it got where 0 was asked for. */
   readonly url: string
+  /** How many connections are open. */
+  connections(): number
   /**
    * Stops accepting connections at once. The open ones are closed with the next answer; those that have none to wait
    * for are closed after 150 ms, so that a request that is on its way is not lost. What is not answered within
@@ -52,14 +54,20 @@ const closeIdleInterval = 150
 /**
  * Serves the app over HTTP/1.1. What a client may take of the server is limited: see {@link ServerLimits}.
  *
+ * @param onRefused told of the status of each answer to what the app is not to see
  * @throws {CannotListen}
  */
 export async function listen(
   app: { fetch(request: Request): Response | Promise<Response> },
   { host, port }: { readonly host: string; readonly port: number },
   limits: Partial<ServerLimits> = {},
+  onRefused: (status: number) => void = () => undefined,
 ): Promise<ListeningServer> {
   let closing = false
+  const refused = (problem: HttpProblem) => {
+    onRefused(problemOf(problem, {}).status)
+    return problem
+  }
   const lastOfItsConnection = (response: Response) => {
     if (closing) response.headers.set('Connection', 'close')
     return response
@@ -71,15 +79,15 @@ export async function listen(
       return response instanceof Promise ? response.then(lastOfItsConnection) : lastOfItsConnection(response)
     },
     // It is called before the listener returns, and not told of which request.
-    { errorHandler: (error) => lastOfItsConnection(unreadableRequest(error, current)) },
+    { errorHandler: (error) => lastOfItsConnection(asResponse(refused(unreadable(error)), current)) },
   )
   // A request without Host is refused by the listener, with a problem; node:http would answer without one.
   const { idleTimeout, maxUrlLength, maxConnections, ...options } = { ...defaultLimits, ...limits }
   const server = createServer({ ...options, requireHostHeader: false }, (incoming, outgoing) => {
     if (!connections.used(incoming, outgoing)) return
-    if ((incoming.url?.length ?? 0) > maxUrlLength) return respond(outgoing, uriTooLong(maxUrlLength))
+    if ((incoming.url?.length ?? 0) > maxUrlLength) return respond(outgoing, refused(uriTooLong(maxUrlLength)))
     if (isRepeated(incoming, 'host')) {
-      return respond(outgoing, new HttpProblem('bad-request', 'There may be one Host only.'))
+      return respond(outgoing, refused(new HttpProblem('bad-request', 'There may be one Host only.')))
     }
     if (isAbandonedByEnd(incoming)) {
       const giveUp = () => outgoing.writableEnded || outgoing.destroy()
@@ -92,23 +100,25 @@ export async function listen(
   server.setTimeout(idleTimeout)
   const connections = new Connections(server, maxConnections, (socket) => {
     const detail = 'The server has as many connections as it may, and all of them are in use.'
-    refuse(socket, new HttpProblem('too-many-connections', detail, { 'Retry-After': '1' }), undefined)
+    refuse(socket, refused(new HttpProblem('too-many-connections', detail, { 'Retry-After': '1' })), undefined)
   })
   allowHalfOpen(server)
   server.on('clientError', (error, socket) => {
     if (connections.isAnswered(socket)) socket.destroy()
-    else refuse(socket, clientProblem(error, maxUrlLength), beginningOf(error))
+    else refuse(socket, refused(clientProblem(error, maxUrlLength)), beginningOf(error))
   })
   server.on('checkExpectation', (_: IncomingMessage, outgoing: ServerResponse) => {
-    respond(outgoing, new HttpProblem('expectation-failed', 'The only expectation that can be met is 100-continue.'))
+    const detail = 'The only expectation that can be met is 100-continue.'
+    respond(outgoing, refused(new HttpProblem('expectation-failed', detail)))
   })
   server.on('connect', (incoming, socket) => {
     socket.resume()
-    refuse(socket, new HttpProblem('not-implemented', 'CONNECT is for proxies.'), incoming)
+    refuse(socket, refused(new HttpProblem('not-implemented', 'CONNECT is for proxies.')), incoming)
   })
   await listening(server, host, port)
   return {
     url: urlOf(server),
+    connections: () => connections.count,
     close: () =>
       new Promise((resolve) => {
         closing = true
@@ -180,10 +190,13 @@ function isRepeated({ rawHeaders }: IncomingMessage, name: string): boolean {
   return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length > 1
 }
 
-/** Answers what could not be made a request of, such as one without a Host. */
-function unreadableRequest(error: unknown, incoming: RequestHead | undefined): Response {
+/** What could not be made a request of, such as one without a Host. */
+function unreadable(error: unknown): HttpProblem {
   const reason = error instanceof Error ? error.message : 'unreadable'
-  const problem = new HttpProblem('bad-request', `The request was refused: ${reason}.`)
+  return new HttpProblem('bad-request', `The request was refused: ${reason}.`)
+}
+
+function asResponse(problem: HttpProblem, incoming: RequestHead | undefined): Response {
   const { status, headers, body } = rawProblem(problem, incoming)
   return new Response(body, { status, headers })
 }

@@ -7,7 +7,7 @@ import { type CommandMetrics, commandMetrics } from './commands.ts'
 import { type NodeFigures, watchNode } from './node.ts'
 import { type ProjectorMetrics, projectorMetrics, type ReadModelFigures } from './projector.ts'
 import { type ReactionMetrics, reactionMetrics } from './reactions.ts'
-import { type Answered, requestMetrics } from './requests.ts'
+import { type RequestMetrics, requestMetrics } from './requests.ts'
 import { shared, watchGauge } from './watched.ts'
 
 /** How long the event store may take to say where its log ends, in milliseconds. */
@@ -16,6 +16,8 @@ const PATIENCE = 1_000
 /** What is read with each scrape. */
 export interface Watched {
   readonly isReady: () => boolean
+  /** Open connections of clients. */
+  readonly connections: () => number
   readonly isConnected: () => boolean
   readonly lastPosition: () => Promise<Position | undefined>
   readonly readModel: () => ReadModelFigures
@@ -27,12 +29,11 @@ export interface Watched {
 }
 
 /** The figures of one service, in a registry of its own, by the conventions of Prometheus. */
-export interface Metrics {
+export interface Metrics extends RequestMetrics {
   readonly append: (sink: EventSink) => EventSink['append']
   readonly commands: CommandMetrics
   readonly projector: Pick<ProjectorMetrics, 'followed'>
   readonly reactions: Pick<ReactionMetrics, 'timed'>
-  readonly answered: Answered
   watch(watched: Watched): void
   /** In the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/). */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>
@@ -41,15 +42,16 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const answered = requestMetrics(registry)
+  const requests = requestMetrics(registry)
   const commands = commandMetrics(registry)
   const append = appendMetrics(registry)
   const projector = projectorMetrics(registry)
   const reactions = reactionMetrics(registry)
   return {
-    ...{ answered, commands, append, projector, reactions },
-    watch({ isReady, isConnected, lastPosition, readModel, rebuild, reactions: statuses, node }) {
+    ...{ ...requests, commands, append, projector, reactions },
+    watch({ isReady, connections, isConnected, lastPosition, readModel, rebuild, reactions: statuses, node }) {
       watchGauge(registry, 'rollbook_ready', 'Whether the service can do its work: 1 or 0.', () => Number(isReady()))
+      watchGauge(registry, 'rollbook_http_connections', 'Open connections of clients.', connections)
       watchGauge(registry, 'rollbook_event_store_connected', 'Whether the event store answered last: 1 or 0.', () =>
         Number(isConnected()),
       )

@@ -30,6 +30,7 @@ async function familiesOfAService(): Promise<Family[]> {
   })
   const url = await printed(service, /API: (http:\/\/[^\s"]+)/)
   await waitUntil(async () => (await register(url, `${randomUUID()}@example.com`)).ok, 'a registration')
+  await fetch(`${url}/${'x'.repeat(9_000)}`)
   const scrape = async () => parse(await (await fetch(`${url}/metrics`)).text())
   const attempts = 'rollbook_reaction_attempt_duration_seconds_count'
   await waitUntil(async () => figureIn(await scrape(), attempts, { outcome: 'done' }) === 1, 'the webhook')

@@ -68,6 +68,7 @@ describe('GET /metrics of a service', () => {
       }
       await fetch(url, { method: 'PROPFIND' })
       await fetch(`${url}/users`, { method: 'OPTIONS' })
+      await fetch(`${url}/${'x'.repeat(9_000)}`)
     }
     const families = await scrape(url)
     const counted = families.flatMap(({ samples }) =>
@@ -83,6 +84,8 @@ describe('GET /metrics of a service', () => {
       'OPTIONS unmatched 204 10',
       'other unmatched 405 10',
     ])
+    expect(figureIn(families, 'rollbook_http_refused_total', { status: '414' })).toBe(10)
+    expect(figureIn(families, 'rollbook_http_connections')).toBeGreaterThan(0)
   })
 
   it('shows how far a rebuild is that another process makes', async () => {
