@@ -89,6 +89,14 @@ const EXPRESSIONS = [
   'a'.repeat(100_000),
 ] as const
 
+/** A subscription to everything, from now on. */
+export function subscription(): Uint8Array {
+  const options = new streams.ReadReq.Options().setUuidOption(new streams.ReadReq.Options.UUIDOption())
+  options.setSubscription(new streams.ReadReq.Options.SubscriptionOptions()).setNoFilter(new shared.Empty())
+  options.setAll(new streams.ReadReq.Options.AllOptions().setEnd(new shared.Empty()))
+  return new streams.ReadReq().setOptions(options).serializeBinary()
+}
+
 /** A read of any kind, with absurd counts, positions, intervals and filters among them. */
 export function readRequest(random: Random, subscribe = random.below(2) === 0): Uint8Array {
   const options = new streams.ReadReq.Options().setUuidOption(new streams.ReadReq.Options.UUIDOption())
