@@ -170,10 +170,9 @@ async function runUntilStopped(
   })
   const failure = stop.aborted ? undefined : await Promise.race([running?.failed, aborted(stop)])
   const isFailure = failure !== undefined && !(failure instanceof NodeShutDown)
-  if (isFailure) {
-    logger.fatal({ err: failure }, 'the event store has failed')
-    limitShutdown(logger)
-  } else if (failure) logger.info(failure.message)
+  if (isFailure) logger.fatal({ err: failure }, 'the event store has failed')
+  else if (failure) logger.info(failure.message)
+  if (failure) limitShutdown(logger)
   await running?.close()
   logger.info('stopped')
   process.exit(isFailure ? EXIT_FAILURE : 0)

@@ -47,7 +47,7 @@ export function addLogCommands(node: Command, print: (line: string) => void, int
       if (warningCount > warnings.length) print(`and ${count(warningCount - warnings.length)} more`)
       const live = address === undefined ? '' : `, a snapshot beside the node on ${address}`
       print(
-        `${damageCount === 0 ? 'No damage' : `DAMAGED, ${count(damageCount)} findings`}: ${extent(found)}, ${file}${live}`,
+        `${damageCount === 0 ? 'No damage' : `DAMAGED, ${count(damageCount)} ${damageCount === 1 ? 'finding' : 'findings'}`}: ${extent(found)}, ${file}${live}`,
       )
       process.exitCode = damageCount === 0 ? 0 : EXIT_DAMAGED
     })

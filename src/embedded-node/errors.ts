@@ -54,6 +54,17 @@ export class LogNotWritable extends Error {
   }
 }
 
+/** The log was closed to go on with a smaller copy of it, and cannot be opened again: the node has to end. Nothing is lost. */
+export class LogClosed extends Error {
+  override readonly name = 'LogClosed'
+  readonly file: string
+
+  constructor(file: string, cause: unknown) {
+    super(`${file} cannot be opened again: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    this.file = file
+  }
+}
+
 /** A client has shut the node down (`Operations.Shutdown`). It has closed its log. */
 export class NodeShutDown extends Error {
   override readonly name = 'NodeShutDown'

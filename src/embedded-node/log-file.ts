@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { readAddressFile } from './address.ts'
-import { CorruptLog, LogInUse, LogNotWritable, UnknownLogFormat } from './errors.ts'
+import { CorruptLog, LogClosed, LogInUse, LogNotWritable, UnknownLogFormat } from './errors.ts'
 import { checkWriteAheadLog } from './wal-check.ts'
 
 /** "ESND" in the header of the file says that it is a log of this server. */
@@ -47,6 +47,8 @@ export interface LogFile {
   /**
    * Puts another file in the place of this one, and opens it. Throws where another process reads this one; then
    * everything is as it was.
+   *
+   * @throws LogClosed when neither can be opened; then all that is left to do is to close
    */
   replaceBy(draft: string): void
   /** Writes everything into the one file and gives up the lock. */
@@ -98,7 +100,7 @@ function openLocked(path: string, lock: Database.Database): LogFile {
           renameSync(draft, path)
           syncDirectoryOf(path)
         } finally {
-          database = openDatabase(path)
+          database = openAgain(path)
         }
       },
       close: () => {
@@ -230,6 +232,14 @@ function checkStructure(path: string): void {
     throw isCorruption(error) ? new CorruptLog(path, error.message) : error
   } finally {
     database.close()
+  }
+}
+
+function openAgain(path: string): Database.Database {
+  try {
+    return openDatabase(path)
+  } catch (error) {
+    throw new LogClosed(path, error)
   }
 }
 

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { Statement } from 'better-sqlite3'
 import { isComputed } from './computed-streams.ts'
 import { TOMBSTONE } from './decide.ts'
-import { CorruptLog } from './errors.ts'
+import { CorruptLog, LogClosed } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import type { CompiledFilter } from './filter.ts'
 import { VISIBLE_IN_ALL } from './hidden-streams.ts'
@@ -194,6 +194,8 @@ export class Log {
   /**
    * Copies the log into a new file, in slices of some milliseconds with `pause` between them, and goes on with that
    * one. Nothing may be removed meanwhile. When `pause` rejects, everything stays as it was.
+   *
+   * @throws LogClosed when the log cannot be used any more
    */
   async rewrite(pause: () => Promise<void>, sliceMs: number): Promise<void> {
     this.checkpoint()
@@ -224,10 +226,14 @@ export class Log {
 
   #reopened(): void {
     const { database } = this.#file
-    this.#statements = prepareStatements(database)
-    this.#filtered.clear()
-    this.#addFunctions()
-    this.links.reopen(database)
+    try {
+      this.#statements = prepareStatements(database)
+      this.#filtered.clear()
+      this.#addFunctions()
+      this.links.reopen(database)
+    } catch (error) {
+      throw new LogClosed(this.path, error)
+    }
   }
 
   /** The filter of a read, as a function of SQL. */

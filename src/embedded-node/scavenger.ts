@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Committer, ProposedEvent } from './commit.ts'
 import { Any, TOMBSTONE } from './decide.ts'
+import { LogClosed } from './errors.ts'
 import { reportFault } from './fault.ts'
 import type { Log } from './log.ts'
 import type { LogCleaner } from './log-cleaner.ts'
@@ -38,13 +39,22 @@ export class Scavenger {
   readonly #streams: Streams
   readonly #committer: Committer
   readonly #endpoint: () => string
+  readonly #onLogClosed: (error: LogClosed) => void
   #running: Running | undefined
 
-  constructor(log: Log, streams: Streams, committer: Committer, endpoint: () => string) {
+  /** `onLogClosed` is called when the log cannot be used any more. */
+  constructor(
+    log: Log,
+    streams: Streams,
+    committer: Committer,
+    endpoint: () => string,
+    onLogClosed: (error: LogClosed) => void,
+  ) {
     this.#log = log
     this.#streams = streams
     this.#committer = committer
     this.#endpoint = endpoint
+    this.#onLogClosed = onLogClosed
   }
 
   /** The id of the scavenge that runs. */
@@ -59,7 +69,8 @@ export class Scavenger {
     const stopping = new AbortController()
     const finished = this.#run(id, stopping.signal)
       .catch((error: unknown) => {
-        if (stopping.signal.reason !== CLOSING) reportFault(error)
+        if (error instanceof LogClosed) this.#onLogClosed(error)
+        else if (stopping.signal.reason !== CLOSING) reportFault(error)
       })
       .finally(() => {
         this.#running = undefined
@@ -101,6 +112,7 @@ export class Scavenger {
       await this.#removeEvents(signal)
       await this.#releaseSpace(signal)
     } catch (error) {
+      if (error instanceof LogClosed) throw error
       outcome = signal.aborted ? 'Stopped' : 'Failed'
       if (!signal.aborted) problem = `Error while scavenging DB: ${error instanceof Error ? error.message : error}.`
     }

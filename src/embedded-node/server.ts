@@ -78,7 +78,7 @@ export async function serve({ dataDir, port, security }: WorkerInput, onShutDown
     const persistent = new PersistentCalls(groups, access, log.links)
     const server = new grpc.Server(authentication ? withInterceptor(authentication.interceptor) : OPTIONS)
     const bound = { port }
-    const scavenger = new Scavenger(log, streams, committer, () => endPoint(security.host, bound.port))
+    const scavenger = new Scavenger(log, streams, committer, () => endPoint(security.host, bound.port), endThread)
     const monitoring = new MonitoringCalls([
       processFigures(),
       logFigures(log),
@@ -124,6 +124,13 @@ function writeFirstEvent(log: Log): void {
   const event = { stream: '$$$scavenges', revision: 0, type: '$metadata', id: randomUUID(), json: true }
   const content = { metadata: Buffer.alloc(0), data: Buffer.from('{"$maxAge":2592000}') }
   log.transaction(() => log.insert({ ...event, ...content, created: nowMicros() }))
+}
+
+/** Uncaught, it ends the thread: whoever started the node is told why. */
+function endThread(error: Error): void {
+  setImmediate(() => {
+    throw error
+  })
 }
 
 const NO_PROJECTIONS =

@@ -32,7 +32,7 @@ describe('rollbook node check', () => {
       const check = rollbook(['node', 'check', ...parameters])
       expect(await check.ended).toBe(3)
       expect(check.output()).toMatch(
-        /^damage: the event at position \d+, .* checksum\nDAMAGED, 1 findings: 200 events/m,
+        /^damage: the event at position \d+, .* checksum\nDAMAGED, 1 finding: 200 events/m,
       )
     }
     const backup = rollbook(['node', 'backup', join(dataDir, 'backup'), '--data-dir', dataDir])
