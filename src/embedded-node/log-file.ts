@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { readAddressFile } from './address.ts'
 import { CorruptLog, LogClosed, LogInUse, LogNotWritable, UnknownLogFormat } from './errors.ts'
+import { checkJournal } from './journal-check.ts'
 import { checkWriteAheadLog } from './wal-check.ts'
 
 /** "ESND" in the header of the file says that it is a log of this server. */
@@ -83,6 +84,7 @@ function openLocked(path: string, lock: Database.Database): LogFile {
     if (!hasLog(path)) createLog(path)
     checkFormat(path)
     checkWriteAheadLog(`${path}-wal`)
+    checkJournal(path)
     rollBack(path)
     checkStructure(path)
     let database = openDatabase(path)

@@ -31,9 +31,7 @@ describe('rollbook node check', () => {
     for (const parameters of [['--data-dir', dataDir], [file]]) {
       const check = rollbook(['node', 'check', ...parameters])
       expect(await check.ended).toBe(3)
-      expect(check.output()).toMatch(
-        /^damage: the event at position \d+, .* checksum\nDAMAGED, 1 finding: 200 events/m,
-      )
+      expect(check.output()).toMatch(/^damage: the event at position \d+, .* checksum\nDAMAGED, 1 finding: 200 events/m)
     }
     const backup = rollbook(['node', 'backup', join(dataDir, 'backup'), '--data-dir', dataDir])
     expect(await backup.ended).toBe(3)
