@@ -12,6 +12,7 @@ import * as grpc from '@grpc/grpc-js'
 import { Access } from './access.ts'
 import { removeAddressFile, writeAddressFile } from './address.ts'
 import { Authentication } from './authentication.ts'
+import { boundedRequests } from './bounded-reader.ts'
 import { Committer } from './commit.ts'
 import { guardConnections } from './connections.ts'
 import { CannotListenOn, PortInUse } from './errors.ts'
@@ -86,12 +87,12 @@ export async function serve({ dataDir, port, security }: WorkerInput, onShutDown
     ])
     server.addService(streamsService, calls.handlers)
     server.addService(persistentService, persistent.handlers)
-    server.addService(ServerFeaturesService, { getSupportedMethods })
-    server.addService(GossipService, { read: gossipAbout(bound, security) })
-    server.addService(OperationsService, operationsCalls(scavenger, groups, onShutDown))
-    server.addService(MonitoringService, monitoring.handlers)
-    server.addService(UsersService, refusal(UsersService, 'The users of this server are in a file'))
-    server.addService(ProjectionsService, refusal(ProjectionsService, NO_PROJECTIONS))
+    server.addService(boundedRequests(ServerFeaturesService), { getSupportedMethods })
+    server.addService(boundedRequests(GossipService), { read: gossipAbout(bound, security) })
+    server.addService(boundedRequests(OperationsService), operationsCalls(scavenger, groups, onShutDown))
+    server.addService(boundedRequests(MonitoringService), monitoring.handlers)
+    server.addService(boundedRequests(UsersService), refusal(UsersService, 'The users of this server are in a file'))
+    server.addService(boundedRequests(ProjectionsService), refusal(ProjectionsService, NO_PROJECTIONS))
     bound.port = await bind(server, port, security)
     guardConnections(server)
     scavenger.noteInterruption()

@@ -3,9 +3,11 @@ import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.
 import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import * as grpc from '@grpc/grpc-js'
 import type { Access } from './access.ts'
+import { checkAppendReq } from './append-request.ts'
 import { ClassicAppend, deleteStream, tombstone } from './appends.ts'
 import { BatchAppend } from './batch-append.ts'
 import { type BatchChunk, readBatchAppendReq } from './batch-messages.ts'
+import { boundedRequests } from './bounded-reader.ts'
 import { Budget } from './budget.ts'
 import type { Committer } from './commit.ts'
 import { isComputed } from './computed-streams.ts'
@@ -18,13 +20,22 @@ import { shuttingDown, toStatus } from './status.ts'
 import { Subscription } from './subscription.ts'
 import { Turns } from './turns.ts'
 
+const requestsBounded = boundedRequests(StreamsService)
+
 /**
  * The Streams service with messages that are serialised before they reach grpc-js: those of one write to a call are sent
  * in one go (see {@link Batched}).
  */
 export const streamsService = {
-  ...StreamsService,
-  read: { ...StreamsService.read, responseSerialize: joined },
+  ...requestsBounded,
+  append: {
+    ...requestsBounded.append,
+    requestDeserialize: (bytes: Buffer) => {
+      checkAppendReq(bytes)
+      return requestsBounded.append.requestDeserialize(bytes)
+    },
+  },
+  read: { ...requestsBounded.read, responseSerialize: joined },
   batchAppend: { ...StreamsService.batchAppend, requestDeserialize: readBatchAppendReq, responseSerialize: joined },
 }
 

@@ -3,6 +3,7 @@ import persistent from '@eventstore/db-client/generated/persistent_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import type * as grpc from '@grpc/grpc-js'
 import type { Access } from '../access.ts'
+import { boundedRequests } from '../bounded-reader.ts'
 import { isComputed } from '../computed-streams.ts'
 import type { LinkIndex } from '../link-index.ts'
 import { type Frames, joined } from '../outbox.ts'
@@ -14,10 +15,12 @@ import { Reading } from './reading.ts'
 import { nameOf, parseCreate, parseStreamTarget, parseTarget, parseUpdate } from './requests.ts'
 import { ALL } from './source.ts'
 
+const requestsBounded = boundedRequests(PersistentSubscriptionsService)
+
 /** The PersistentSubscriptions service, with deliveries that are serialised before they reach grpc-js. */
 export const persistentService = {
-  ...PersistentSubscriptionsService,
-  read: { ...PersistentSubscriptionsService.read, responseSerialize: joined },
+  ...requestsBounded,
+  read: { ...requestsBounded.read, responseSerialize: joined },
 }
 
 /** Each method with what EventStoreDB says it supports: clients choose their ways by it. */
