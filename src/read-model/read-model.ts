@@ -229,7 +229,9 @@ export class ReadModel<Queries> {
 
   #drop(generation: Generation<Queries>, error: unknown): void {
     const { file } = generation
-    this.#options.logger.error({ err: error, file }, 'read model is corrupt, the log is replayed into a new one')
+    // One that was cut has been told of, and is in use until the new one has caught up.
+    if (file !== this.#unusable)
+      this.#options.logger.error({ err: error, file }, 'read model is corrupt, the log is replayed into a new one')
     this.#unusable = file
     if (generation === this.#served) this.#served = undefined
     if (generation === this.#next) {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import pino from 'pino'
 import { ulid } from 'ulid'
 import { afterAll, expect, test } from 'vitest'
 import { usersProjection } from '../../projections/users/projection.ts'
@@ -128,6 +129,32 @@ test('a rebuild is taken up even if the files before it were removed under the s
   log.add(registered(20, 'b@x.org'))
   await eventually(() => expect(inspect(dir, [usersProjection], () => undefined).position).toBe(20))
   expect(emails(readModel)).toEqual(['b@x.org', 'a@x.org'])
+})
+
+test('a file that is cut and then found corrupt is told of once', async () => {
+  const dir = temporaryFolder()
+  const log = new ScriptedLog()
+  const lines: string[] = []
+  const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(line) })
+  let position = 0
+  const addMore = (caughtUp: boolean) => {
+    const events = Array.from({ length: 100 }, () => registered(++position, `${position}@x.org`))
+    log.addBatch({ events, position, caughtUp })
+    return position
+  }
+  const first = startReadModel({ dir, log })
+  expect(await first.reached(addMore(true), 5_000)).toBe(true)
+  await first.close()
+  const readModel = startReadModel({ dir, log, logger })
+  // What takes its place does not catch up with that.
+  expect(await readModel.reached(addMore(false), 5_000)).toBe(true)
+  truncateSync(join(dir, liveFile(dir)), 4_096)
+  await eventually(() => expect(lines).toHaveLength(1))
+  await eventually(() => {
+    addMore(false)
+    expect(readModel.status().isServing).toBe(false)
+  })
+  expect(lines).toEqual([expect.stringMatching(/was removed, replaced or cut/)])
 })
 
 test('a file of another schema version is not served but replaced', async () => {
