@@ -28,6 +28,7 @@ export const ambiguousAppend: Scenario = {
       await breakFor(run, proxy)
       run.faults++
     }
+    await hang(run, proxy, service)
     proxy.reset()
     await service.ready()
     await load.stop()
@@ -49,6 +50,18 @@ async function breakFor({ random }: Run, proxy: ToxicProxy): Promise<void> {
   else proxy.down()
   await setTimeout(random.integer(20, 300))
   proxy.reset()
+}
+
+/** Nobody breaks the connections that hang, be it from the beginning: those that need them have to find out. */
+async function hang(run: Run, proxy: ToxicProxy, service: Parameters<Run['client']>[0]): Promise<void> {
+  await service.ready()
+  const told = run.history.toldUnknown
+  proxy.freeze()
+  await waitUntil(() => run.history.toldUnknown > told, 'the outcome of a request not to be known')
+  await waitUntil(async () => !(await service.isReady()), 'the service to miss the store')
+  proxy.freezeOpen()
+  run.faults++
+  await service.ready()
 }
 
 /** What has not been told is asked for again, until it is told. */

@@ -2,6 +2,7 @@ import { cpSync, rmSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { startLoad } from '../load.ts'
 import { waitUntil } from '../processes.ts'
+import { resourcesOf } from '../resources.ts'
 import type { Run, Scenario } from '../run.ts'
 import type { NodeUnderTest, ServiceUnderTest } from '../world.ts'
 
@@ -20,6 +21,7 @@ export const storeOutages: Scenario = {
     const backup = await backUp(run, node)
     // Without a file, queries are refused until the log has been replayed; with one, they never are.
     await service.ready()
+    const descriptors = resourcesOf(service)?.descriptors
     const failedBefore = run.history.failedQueries.length
     for (let round = 0; round < 2 || !run.isOver; round++) {
       if (round % 2 === 0) await die(run, node)
@@ -28,12 +30,21 @@ export const storeOutages: Scenario = {
       await service.ready()
     }
     await load.stop()
+    await leavesNothingOpen(run, service, descriptors)
     const failed = run.history.failedQueries.slice(failedBefore)
     run.promise(failed.length === 0, `queries are answered while the store is away: ${failed[0]}`)
     await run.judge([service])
     await comesBackOlder(run, node, service, backup)
     await comesBackEmpty(run, node, service)
   },
+}
+
+/** Of the clients, and of the store while it was away. */
+async function leavesNothingOpen(run: Run, service: ServiceUnderTest, before: number | undefined): Promise<void> {
+  const now = () => resourcesOf(service)?.descriptors ?? 0
+  if (before === undefined) return
+  await waitUntil(() => now() <= before, `at most ${before} descriptors, as before the outages`)
+  run.notes.push(`${now()} descriptors after ${run.faults} outages, ${before} before`)
 }
 
 async function die(run: Run, node: NodeUnderTest): Promise<void> {
