@@ -7,6 +7,9 @@ import type { Run, Scenario } from '../run.ts'
 /** Faults at the least. */
 const LEAST = 4
 
+/** Longer than the deadlines of the service, so that it gives up connections, in milliseconds. */
+const LONG = 8_000
+
 /** Requests reach the store and its replies do not; or nothing does, or late, or in pieces. */
 export const ambiguousAppend: Scenario = {
   number: 2,
@@ -37,12 +40,28 @@ export const ambiguousAppend: Scenario = {
   },
 }
 
-async function breakFor({ random }: Run, proxy: ToxicProxy): Promise<void> {
-  const fault = random.pick(['lost replies', 'lost replies', 'reset', 'cut reply', 'cut request', 'slow', 'down'])
+async function breakFor({ random, settings }: Run, proxy: ToxicProxy): Promise<void> {
+  const isLong = settings.scale === 'long' && random.chance(20)
+  const fault = random.pick([
+    'lost replies',
+    'lost replies',
+    'hang',
+    'reset',
+    'cut reply',
+    'cut request',
+    'slow',
+    'down',
+  ])
   if (fault === 'lost replies') {
     const end = proxy.add({ type: 'timeout', timeout: 0 })
-    await setTimeout(random.integer(50, 2_800))
+    await setTimeout(random.integer(50, isLong ? LONG : 2_800))
     end()
+  } else if (fault === 'hang') {
+    proxy.freeze()
+    await setTimeout(random.integer(50, isLong ? LONG : 500))
+    // What hangs now goes on to do so; new connections do not.
+    proxy.freezeOpen()
+    await setTimeout(random.integer(50, isLong ? LONG : 500))
   } else if (fault === 'reset') proxy.add({ type: 'reset_peer', timeout: 0 })()
   else if (fault === 'cut reply') proxy.add({ type: 'limit_data', bytes: random.integer(1, 400) })
   else if (fault === 'cut request') proxy.add({ type: 'limit_data', bytes: random.integer(1, 4_000) }, 'upstream')
