@@ -38,6 +38,7 @@ export const poison: Scenario = {
       const disliked = await registerAll(run, faulty, round)
       const todo = await changeTodo(faulty)
       await parks(run, faulty, malformed + disliked + 1 + TOGGLES)
+      run.faults += disliked + 1 + TOGGLES
       await faulty.terminate()
 
       const fixed = run.service({ store: node.url, dataDir })
@@ -57,7 +58,6 @@ async function parks(run: Run, service: ServiceUnderTest, parked: number): Promi
   await waitUntil(async () => (await now()) >= parked, `${parked} events to be parked`)
   run.promise((await now()) === parked, `nothing else is parked: ${await now()} of ${parked}`)
   run.promise(await service.isReady(), 'parked events leave the service ready')
-  run.faults += parked
 }
 
 const ready = z.object({ readModel: z.object({ parked: z.number() }) })
