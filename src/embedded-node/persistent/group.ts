@@ -161,7 +161,10 @@ export class Group {
     this.#later(readOn)
   }
 
-  /** Delivers what can be delivered, and reads on where that made room. */
+  /**
+   * Delivers what can be delivered. Room in the buffer is used with the next answer of a consumer, as in EventStoreDB, and
+   * here also when there is nothing left that could be answered.
+   */
   push(): void {
     const { settings, strategy } = this.parts
     const expires = performance.now() + settings.messageTimeout
@@ -172,7 +175,8 @@ export class Group {
       this.unfinished.delivered(message, expires)
       return result
     })
-    this.#read()
+    const { deliveredCount } = this.unfinished
+    if (deliveredCount + this.backlog.retryCount + this.backlog.readCount === 0) this.#read()
   }
 
   /** Ends the calls of all consumers. Nothing more is delivered or written. */
@@ -197,6 +201,7 @@ export class Group {
 
   #goOn(): void {
     this.#checkpoint(performance.now(), false)
+    this.#read()
     this.push()
   }
 
@@ -249,6 +254,7 @@ export class Group {
       this.#isLive = true
       this.liveCount = 0
     }
+    this.#read()
     this.push()
   }
 

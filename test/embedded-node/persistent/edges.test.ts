@@ -120,6 +120,31 @@ test('a group is live when its buffer holds the whole stream, though no other ba
   expect((await infoOf(name)).status).toBe('Live')
 })
 
+describe('a group behind a full buffer reads on', () => {
+  const settings = { historyBufferSize: 5, readBatchSize: 2, maxRetryCount: 0 }
+
+  test('with the answers of its consumers, not with their room', async () => {
+    const name = fresh()
+    await client.appendToStream(name.stream, Array.from({ length: 10 }, event))
+    await create(name, settings)
+    await eventually(async () => (await infoOf(name)).stats.readBufferCount === 4, 'the buffer is full')
+    const { subscription, seen } = consume(name, async () => {})
+    await eventually(() => seen.deliveries.length === 4, 'the buffer is delivered')
+    expect(await infoOf(name)).toMatchObject({ status: 'Behind', stats: { readBufferCount: 0, totalItems: 4n } })
+    const [first] = seen.deliveries
+    if (first !== undefined) await subscription.ack(first)
+    await eventually(() => seen.deliveries.length === 10, 'the answer lets it read on')
+  })
+
+  test('when all of it was parked and no answer can come', async () => {
+    const name = fresh()
+    await client.appendToStream(name.stream, Array.from({ length: 10 }, event))
+    await create(name, { ...settings, messageTimeout: 1 })
+    const { seen } = consume(name, async () => {})
+    await eventually(() => seen.deliveries.length === 10, 'everything is delivered')
+  })
+})
+
 test('a group that reads less than nothing at a time drops its consumers', async () => {
   const name = fresh()
   await client.appendToStream(name.stream, event())

@@ -268,6 +268,8 @@ describe('a group', () => {
       node.committer.write({ kind: 'tombstone', stream: 's', expected: Any, events: [], answer }),
     )
     const client = new Client(node.groups.get(NAME), 100)
+    expect(client.isDropped).toBe(false)
+    client.acknowledge(1)
     await quiet()
     expect(client.isDropped).toBe(true)
     expect(new Client(node.groups.get(NAME), 100).isDropped).toBe(true)
@@ -300,6 +302,7 @@ describe('a group', () => {
     )
     await quiet()
     const client = new Client(group, 100)
+    client.acknowledge(1)
     await quiet()
     expect(client.held.map(({ position }) => position)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 25, 26, 27, 28, 29])
   })

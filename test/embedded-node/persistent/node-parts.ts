@@ -70,6 +70,11 @@ export class Client implements Connection {
     this.#onMessage(message)
   }
 
+  /** Answers the first messages that it holds. */
+  acknowledge(count: number): void {
+    this.group.acknowledge(this.held.slice(0, count).map(({ id }) => id))
+  }
+
   drop(): void {
     this.isDropped = true
   }
