@@ -66,8 +66,8 @@ table { width: 100%; border-collapse: collapse; }
 th { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--line); color: var(--quiet); font-size: 13px; font-weight: 500; text-align: left; white-space: nowrap; }
 td { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--line); vertical-align: baseline; }
 th:last-child, td:last-child { padding-right: 0; }
-td:first-child { min-width: 130px; }
-.wide { min-width: 230px; }
+td:first-child { min-width: 150px; }
+.wide { min-width: 285px; }
 td.error { max-width: 460px; font-size: 13.5px; }
 .right { text-align: right; }
 time { white-space: nowrap; font-size: 13.5px; }
@@ -103,7 +103,7 @@ main > h2 { margin: 28px 0 4px; font-size: 17px; }
   .pulse { margin-left: 0 !important; }
   thead { position: absolute; left: -100vw; }
   tr { display: block; padding: 8px 0; border-bottom: 1px solid var(--line); }
-  td, td.error, td.right { display: block; max-width: none; padding: 0; border: 0; text-align: left; }
+  td, td.error, td.right { display: block; min-width: 0; max-width: none; padding: 0; border: 0; text-align: left; }
   td[data-label]:not(:empty)::before { content: attr(data-label) " "; color: var(--quiet); font: 13px system-ui, sans-serif; }
   dl div { display: block; }
 }
