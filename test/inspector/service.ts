@@ -16,7 +16,7 @@ export async function startInspected(environment: Readonly<Record<string, string
   const dataDir = mkdtempSync(join(tmpdir(), 'rollbook-inspector-'))
   const config = readConfig({ EVENTSTORE_URL: await eventStoreUrl(), DATA_DIR: dataDir, PORT: '0', ...environment })
   const service: Service = await serve(config, pino({ level: 'silent' }), new AbortController().signal)
-  const client = EventStoreDBClient.connectionString(await eventStoreUrl())
+  const client = EventStoreDBClient.connectionString(config.eventStoreUrl ?? '')
   afterAll(async () => {
     await service.close()
     await client.dispose()
