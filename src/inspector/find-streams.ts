@@ -32,7 +32,7 @@ export interface FoundStreams {
 export const isSystemStream = (name: string): boolean => name.startsWith('$')
 
 /**
- * The streams that were changed last; with `q`, those with this text in their name, whatever its case, among the newest
+ * The streams that were changed last, and those that were made last; with `q`, those with this text in their name, whatever its case, among the newest
  * of the log and of `$streams`.
  *
  * @throws {StoreUnavailable}
@@ -45,7 +45,8 @@ export async function findStreams(
   const wanted = q?.toLowerCase()
   const matches = (name: string) =>
     (system || !isSystemStream(name)) && (wanted === undefined || name.toLowerCase().includes(wanted))
-  const [tail, made] = await Promise.all([lastChanged(store), wanted === undefined ? undefined : lastMade(store)])
+  // The end of the log may be all system streams', so that even those that were made last are news.
+  const [tail, made] = await Promise.all([lastChanged(store), lastMade(store, q === undefined ? LISTED : MAX_NAMES)])
   const found = new Map([...(made?.streams ?? []), ...tail.streams].map((stream) => [stream.name, stream]))
   // A name that both have stands where the log has it.
   const names = new Set([...tail.streams, ...(made?.streams ?? [])].map(({ name }) => name))
@@ -73,10 +74,10 @@ async function lastChanged(store: Pick<StoreExplorer, 'logBackwards'>) {
 }
 
 /** `$streams` has a link to the first event of each stream: `0@<stream>`. */
-async function lastMade(store: Pick<StoreExplorer, 'unfollowed'>) {
+async function lastMade(store: Pick<StoreExplorer, 'unfollowed'>, maxCount: number) {
   const streams: FoundStream[] = []
   let oldest: EventNumber | undefined
-  for await (const { data, created, number } of briefly(store.unfollowed('$streams', MAX_NAMES))) {
+  for await (const { data, created, number } of briefly(store.unfollowed('$streams', maxCount))) {
     const target = data instanceof Uint8Array ? Buffer.from(data).toString() : String(data)
     streams.push({ name: target.slice(target.indexOf('@') + 1), at: created, last: undefined })
     oldest = number

@@ -1,6 +1,5 @@
 import { type Context, Hono } from 'hono'
 import type { Child } from 'hono/jsx'
-import { z } from 'zod'
 import { StoreUnavailable } from '../cqrs/event-store.ts'
 import { type ExploredEvent, NotReadable, type StoreExplorer, type StreamPlace } from '../cqrs/store-explorer.ts'
 import { type Audience, admit, FormGuard, InspectorForbidden } from './access.ts'
@@ -11,13 +10,22 @@ import { LiveFeed, type TooManyViewers } from './live-feed.ts'
 import { liveResponse } from './live-response.ts'
 import { liveScript } from './live-script.ts'
 import { LogPage, readLog } from './log-page.tsx'
+import {
+  type BadParameters,
+  eventQuery,
+  logQuery,
+  parametersOf,
+  readModelQuery,
+  streamQuery,
+  streamsQuery,
+} from './parameters.ts'
 import { href, paths } from './paths.ts'
 import type { InspectedFile, InspectedReadModel, Landing, RouteVariables } from './ports.ts'
 import { PARKED_LIMIT, ReadModelPage } from './read-model-page.tsx'
 import { EventPage, readPage, StreamPage } from './stream-page.tsx'
 import { StreamsPage } from './streams-page.tsx'
 import { style } from './style.ts'
-import { TroublePage } from './trouble-page.tsx'
+import { type Trouble, TroublePage, troubleOf } from './trouble-page.tsx'
 
 export interface InspectorOptions {
   readonly store: StoreExplorer
@@ -165,12 +173,6 @@ const pageHeaders = {
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 }
 
-/** As far as JavaScript counts exactly. */
-const whole = z
-  .string()
-  .regex(/^\d{1,16}$/, 'must be a whole number')
-  .transform(Number)
-  .refine((number) => number < Number.MAX_SAFE_INTEGER, 'is larger than any event number')
 /** Largest body of a form, in bytes. */
 const MAX_FORM = 4_096
 
@@ -189,61 +191,4 @@ async function endOf(store: StoreExplorer): Promise<number | undefined> {
     if (!(error instanceof StoreUnavailable || error instanceof NotReadable)) throw error
   }
   return undefined
-}
-
-const text = z.string('is missing').min(1, 'must not be empty')
-
-const system = z.literal('1', 'must be 1 or left out').optional().transform(Boolean)
-const logQuery = z.object({ before: whole.optional(), system })
-const readModelQuery = z.object({ after: whole.optional(), applied: whole.optional() })
-const streamsQuery = z.object({
-  q: z
-    .string()
-    .optional()
-    .transform((q) => q?.trim() || undefined),
-  system,
-})
-const streamQuery = z.object({ name: text, before: whole.optional(), after: whole.optional() })
-const eventQuery = z.object({
-  stream: text,
-  number: whole.refine((number) => number >= 1, 'must be 1 or more'),
-})
-
-/** @throws {BadParameters} */
-function parametersOf<T>(c: Context, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(c.req.query())
-  if (parsed.success) return parsed.data
-  throw new BadParameters(parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
-}
-
-class BadParameters extends Error {
-  override readonly name = 'BadParameters'
-  readonly issues: readonly string[]
-
-  constructor(issues: readonly string[]) {
-    super(`the address is not valid: ${issues.join('; ')}`)
-    this.issues = issues
-  }
-}
-
-interface Trouble {
-  readonly status: 400 | 403 | 404 | 503
-  readonly title: string
-  readonly detail: string
-}
-
-function troubleOf(error: unknown): Trouble {
-  if (error instanceof BadParameters) return { status: 400, title: 'This address is not valid', detail: error.message }
-  if (error instanceof StoreUnavailable) {
-    const detail = `It could not be reached, or did not answer in time (${error.reason}). The service tries again by itself.`
-    return { status: 503, title: 'The event store is away', detail }
-  }
-  if (!(error instanceof NotReadable)) throw error
-  return error.reason === 'deleted'
-    ? {
-        status: 404,
-        title: 'Deleted for good',
-        detail: `${error.what} is tombstoned: nothing of it can be read again.`,
-      }
-    : { status: 403, title: 'Access denied', detail: `The service's user may not read ${error.what}.` }
 }

@@ -92,8 +92,8 @@ function isKnown({ isAll, streams }: FoundStreams, name: string): boolean {
 }
 
 function searchedWhat({ events, names, isAll }: FoundStreams, q: string | undefined): string {
+  if (isAll) return q === undefined ? 'All streams.' : 'All streams were searched.'
   const tail = `the newest ${counted(events, 'event')} of the log`
-  if (q === undefined) return isAll ? 'From the whole log.' : `From ${tail}.`
-  if (isAll) return 'All streams were searched.'
-  return names === undefined ? `Searched: ${tail}.` : `Searched: ${tail}, and the newest ${counted(names, 'stream')}.`
+  const all = names === undefined ? tail : `${tail}, and the newest ${counted(names, 'stream')}`
+  return q === undefined ? `From ${all}.` : `Searched: ${all}.`
 }
