@@ -35,7 +35,7 @@ export function EventArticle({ event, link, landing, maxLength, isOpen = false }
           {event ? <LandingBadge landing={landing} /> : null}
         </p>
       </header>
-      {link ? <Followed link={link} event={event} /> : null}
+      {link ? <Followed {...{ link, event, maxLength, isOpen }} /> : null}
       {landing?.kind === 'parked' ? (
         <p class="error">
           Parked: <bdi>{visible(landing.error)}</bdi>
@@ -47,20 +47,33 @@ export function EventArticle({ event, link, landing, maxLength, isOpen = false }
   )
 }
 
-function Followed({ link, event }: { readonly link: RecordedEvent; readonly event: RecordedEvent | undefined }) {
-  const target = print(link.data, 1_100).text
+interface FollowedProps extends Required<Pick<EventArticleProps, 'maxLength' | 'isOpen'>> {
+  readonly link: RecordedEvent
+  readonly event: RecordedEvent | undefined
+}
+
+function Followed({ link, event, maxLength, isOpen }: FollowedProps) {
   return (
-    <p class="link">
+    <>
+      <p class="link">
+        {event ? (
+          <>
+            Link to event {event.number} of <Name name={event.stream} href={eventHref(event.stream, event.number)} />
+          </>
+        ) : (
+          <>
+            Link to <bdi class="name">{print(link.data, 1_100).text}</bdi>, which cannot be read: it was deleted, or its
+            stream was truncated.
+          </>
+        )}
+      </p>
       {event ? (
-        <>
-          Link to event {event.number} of <Name name={event.stream} href={eventHref(event.stream, event.number)} />
-        </>
-      ) : (
-        <>
-          Link to <bdi class="name">{target}</bdi>, which cannot be read: it was deleted, or its stream was truncated.
-        </>
-      )}
-    </p>
+        <details open={isOpen}>
+          <summary>Metadata and id of the link</summary>
+          <About event={link} maxLength={maxLength} />
+        </details>
+      ) : null}
+    </>
   )
 }
 
@@ -69,26 +82,35 @@ interface DataProps extends Required<Pick<EventArticleProps, 'maxLength' | 'isOp
 }
 
 function Data({ event, maxLength, isOpen }: DataProps) {
-  const { id, stream, number, data, metadata } = event
+  const { stream, number, data, metadata } = event
   const printed = print(data, maxLength)
-  const known = metadata === undefined ? undefined : print(metadata, maxLength)
+  const isCut = printed.isCut || print(metadata, maxLength).isCut
   const isEmpty = data instanceof Uint8Array && data.length === 0
   return (
     <>
       {isEmpty ? <p class="quiet">No data.</p> : <pre class={printed.kind}>{printed.text}</pre>}
-      {printed.isCut || known?.isCut ? (
+      {isCut ? (
         <p class="quiet">
           Not all is shown. <a href={eventHref(stream, number)}>The event on its own</a>
         </p>
       ) : null}
       <details open={isOpen}>
         <summary>Metadata and id</summary>
-        {known ? <pre class={known.kind}>{known.text}</pre> : <p class="quiet">No metadata.</p>}
-        <p class="quiet">
-          Event id <span class="name">{id}</span>
-          {data instanceof Uint8Array ? `, ${data.length.toLocaleString('en')} bytes that are not JSON` : ''}
-        </p>
+        <About event={event} maxLength={maxLength} />
       </details>
+    </>
+  )
+}
+
+function About({ event: { id, data, metadata }, maxLength }: Pick<DataProps, 'event' | 'maxLength'>) {
+  const printed = metadata === undefined ? undefined : print(metadata, maxLength)
+  return (
+    <>
+      {printed ? <pre class={printed.kind}>{printed.text}</pre> : <p class="quiet">No metadata.</p>}
+      <p class="quiet">
+        Event id <span class="name">{id}</span>
+        {data instanceof Uint8Array ? `, ${data.length.toLocaleString('en')} bytes that are not JSON` : ''}
+      </p>
     </>
   )
 }

@@ -101,7 +101,7 @@ main > h2 { margin: 28px 0 4px; font-size: 17px; }
 @media (max-width: 640px) {
   body > header, main { padding-left: 16px; padding-right: 16px; }
   .pulse { margin-left: 0 !important; }
-  thead { position: absolute; left: -100vw; }
+  thead { display: block; position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { display: block; padding: 8px 0; border-bottom: 1px solid var(--line); }
   td, td.error, td.right { display: block; min-width: 0; max-width: none; padding: 0; border: 0; text-align: left; }
   td[data-label]:not(:empty)::before { content: attr(data-label) " "; color: var(--quiet); font: 13px system-ui, sans-serif; }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { jsonEvent } from '@eventstore/db-client'
+import { jsonEvent, persistentSubscriptionToStreamSettingsFromDefaults } from '@eventstore/db-client'
 import { ulid } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { registrationOf, removeUser, startInspected } from '../inspector/service.ts'
@@ -89,6 +89,7 @@ describe('what everybody can use', async () => {
     async () => (await (await fetch(`${url}/inspector/read-model`)).text()).includes(stream),
     'it to be parked',
   )
+  await client.createPersistentSubscriptionToStream(stream, 'g', persistentSubscriptionToStreamSettingsFromDefaults())
   const pages = [
     '/inspector',
     '/inspector?q=user',
