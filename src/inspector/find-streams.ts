@@ -1,5 +1,5 @@
 import type { EventNumber } from '../cqrs/event.ts'
-import type { StoreExplorer } from '../cqrs/store-explorer.ts'
+import { NotReadable, type StoreExplorer } from '../cqrs/store-explorer.ts'
 
 /** Events, and milliseconds, that are spent on a look through the end of the log, or of `$streams`. */
 const RECENT = 1_000
@@ -23,7 +23,7 @@ export interface FoundStreams {
   readonly more: number
   /** Events at the end of the log that were looked through. */
   readonly events: number
-  /** Names in `$streams` that were looked through; undefined where the store has no such stream. */
+  /** Names in `$streams` that were looked through; undefined where there is none that may be read. */
   readonly names: number | undefined
   /** Whether those are all streams that the log has. */
   readonly isAll: boolean
@@ -73,8 +73,20 @@ async function lastChanged(store: Pick<StoreExplorer, 'logBackwards'>) {
   return { streams: [...streams.values()], events, isAll: events < RECENT && !isOver }
 }
 
-/** `$streams` has a link to the first event of each stream: `0@<stream>`. */
+/**
+ * `$streams` has a link to the first event of each stream: `0@<stream>`. Undefined where the store has no such stream,
+ * or the user may not read it.
+ */
 async function lastMade(store: Pick<StoreExplorer, 'unfollowed'>, maxCount: number) {
+  try {
+    return await newestNames(store, maxCount)
+  } catch (error) {
+    if (error instanceof NotReadable) return undefined
+    throw error
+  }
+}
+
+async function newestNames(store: Pick<StoreExplorer, 'unfollowed'>, maxCount: number) {
   const streams: FoundStream[] = []
   let oldest: EventNumber | undefined
   for await (const { data, created, number } of briefly(store.unfollowed('$streams', maxCount))) {
