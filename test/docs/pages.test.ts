@@ -109,9 +109,9 @@ function variablesRead(): string[] {
     },
   })
   readConfig(spy)
-  // What npm says, and what tests ask for.
-  const notForUsers = ['npm_lifecycle_event', 'ROLLBOOK_FAILPOINTS']
-  return [...asked].filter((name) => !notForUsers.includes(name)).sort()
+  // What npm says, and what tests ask for; those of OpenTelemetry have a page of their own.
+  const notHere = /^(npm_lifecycle_event|ROLLBOOK_FAILPOINTS|OTEL_.*)$/
+  return [...asked].filter((name) => !notHere.test(name)).sort()
 }
 
 let known: Promise<{ all: string[]; ofNode: string[] }> | undefined
