@@ -1,10 +1,9 @@
-import { asc, count, getTableColumns } from 'drizzle-orm'
-import type { EventNumber, Position } from '../cqrs/event.ts'
+import type { Position } from '../cqrs/event.ts'
 import type { LastEvent } from './apply.ts'
+import { type ParkedEvent, prepareExplorer } from './explorer.ts'
 import { checkpointOf, openFile, UnusableFile } from './file.ts'
 import { Generations } from './generations.ts'
 import type { Projection, ReadModelDatabase } from './projection.ts'
-import { parkedEvents } from './tables.ts'
 
 /** Most parked events that are listed. All are counted. */
 const LISTED = 20
@@ -18,17 +17,6 @@ export interface Inspection<T> {
   /** The first of them. */
   readonly parked: readonly ParkedEvent[]
   readonly value: T
-}
-
-interface ParkedEvent {
-  readonly position: Position
-  readonly stream: string
-  readonly number: EventNumber
-  readonly type: string
-  readonly eventId: string
-  readonly error: string
-  /** ISO 8601. */
-  readonly parkedAt: string
 }
 
 /**
@@ -46,9 +34,9 @@ export function inspect<T>(
   const db = openFile(file, projections, { readonly: true })
   try {
     return db.$client.transaction(() => {
-      const { event: _, ...columns } = getTableColumns(parkedEvents)
-      const parked = db.select(columns).from(parkedEvents).orderBy(asc(parkedEvents.position)).limit(LISTED).all()
-      const parkedCount = db.select({ count: count() }).from(parkedEvents).get()?.count ?? 0
+      const explorer = prepareExplorer(db, projections)
+      const parked = explorer.parked(-1, LISTED)
+      const parkedCount = explorer.parkedCount()
       const { position = 0, lastEvent } = checkpointOf(db)
       return { file, position, lastEvent, parkedCount, parked, value: read(db) }
     })()
