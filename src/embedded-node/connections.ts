@@ -10,9 +10,14 @@ export interface ConnectionLimits {
   readonly calls: number
   /** What a connection may have when there are more calls than that. */
   readonly fewCalls: number
+  /** Those that may send {@link WINDOW_BYTES} ahead of the node, instead of the 64 KiB of RFC 9113. */
+  readonly wideConnections: number
 }
 
-const LIMITS: ConnectionLimits = { connections: 4_096, calls: 32_768, fewCalls: 16 }
+const LIMITS: ConnectionLimits = { connections: 4_096, calls: 32_768, fewCalls: 16, wideConnections: 64 }
+
+/** The largest append fits into it: of one that does not, the rest waits for the client to see that the window is open. */
+const WINDOW_BYTES = 1024 * 1024
 
 /**
  * Limits the connections and the calls of a server that is bound, and keeps them from ending the process. Needs the
@@ -27,6 +32,7 @@ export function guardConnections(server: grpc.Server, limits = LIMITS): void {
   for (const each of servers) {
     each.maxConnections = limits.connections
     each.on('session', outlive)
+    each.on('session', (session) => widen(session, each, limits))
     each.on('stream', (stream: ServerHttp2Stream) => calls.add(stream))
   }
 }
@@ -61,6 +67,18 @@ class OpenCalls {
     this.#all += by
     return own
   }
+}
+
+/**
+ * Lets the client send the next append while the node writes the one before. What a connection may send ahead the node
+ * may have to hold: only so many have more of it than by default.
+ */
+function widen(session: ServerHttp2Session, server: Server, { wideConnections }: ConnectionLimits): void {
+  server.getConnections((error, connections) => {
+    if (error !== null || connections > wideConnections || session.destroyed) return
+    session.settings({ initialWindowSize: WINDOW_BYTES })
+    session.setLocalWindowSize(WINDOW_BYTES)
+  })
 }
 
 /** Native halves of connections that must not be collected yet. */

@@ -47,7 +47,6 @@ const OPTIONS: grpc.ServerOptions = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_concurrent_streams': 10_000,
-  'grpc-node.flow_control_window': 1024 * 1024,
   'grpc.enable_channelz': 0,
 }
 

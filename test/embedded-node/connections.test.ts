@@ -23,7 +23,7 @@ async function limitedServer(): Promise<Connections> {
       error === null ? resolve(bound) : reject(error),
     ),
   )
-  guardConnections(server, { connections: 3, calls: 10, fewCalls: 2 })
+  guardConnections(server, { connections: 3, calls: 10, fewCalls: 2, wideConnections: 1 })
   const connections = new Connections(port)
   onTestFinished(() => {
     connections.closeAll()
@@ -71,6 +71,20 @@ test('beyond the limit of calls, clients with many are refused and those with fe
     await roundTrip
     return !stream.closed
   }, 'there is room again')
+})
+
+test('few connections may send a whole append ahead, the others 64 KiB', async () => {
+  const connections = await limitedServer()
+  const windows = ({ remoteSettings, state }: ClientHttp2Session) => [
+    remoteSettings.initialWindowSize,
+    state.remoteWindowSize,
+  ]
+  const wide = connections.http2()
+  await eventually(() => windows(wide).join() === '1048576,1048576', 'the window is wide')
+  const narrow = connections.http2()
+  await once(narrow, 'remoteSettings')
+  await new Promise<void>((resolve) => narrow.ping(() => resolve()))
+  expect(windows(narrow)).toEqual([65_535, 65_535])
 })
 
 test('a call with more than 128 headers is refused', async () => {
