@@ -1,4 +1,4 @@
-import { statSync, rmSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { BACKWARDS, EventStoreDBClient, streamNameFilter } from '@eventstore/db-client'
 import { appendRegistration } from './events.ts'

@@ -1,5 +1,5 @@
-import type { Projection } from '../../src/read-model/projection.ts'
 import { idOf, streamPrefix } from '../../src/cqrs/aggregate.ts'
+import type { Projection } from '../../src/read-model/projection.ts'
 import { user } from '../../src/users/user.ts'
 import { foldCase } from './search.ts'
 

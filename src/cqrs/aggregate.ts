@@ -1,5 +1,5 @@
-import { type EventCodec, type EventSchemas, type EventsIn, eventCodec } from './event-codec.ts'
 import type { Event } from './event.ts'
+import { type EventCodec, type EventSchemas, type EventsIn, eventCodec } from './event-codec.ts'
 
 /** Consistency boundary: its events live in one stream, and folding them gives the state that commands decide on. */
 export interface Aggregate<Type extends string, State, E extends Event> {

@@ -1,7 +1,7 @@
 import type { AggregateId } from './aggregate.ts'
+import type { CommandError, ProducedEvents } from './command.ts'
 import type { Event, Metadata, Position, VersionedEvent, VersionedEventWithMetadata } from './event.ts'
 import type { Before, Since } from './event-store.ts'
-import type { CommandError, ProducedEvents } from './command.ts'
 import type { Precondition, Version } from './precondition.ts'
 
 /** A state, and the number of the last event in it. */

@@ -3,7 +3,7 @@ import { GroupWork } from './group-work.ts'
 import { filterOf, type Reaction, ReactionUnwanted } from './reaction.ts'
 import type { RetryPolicy } from './reaction-lanes.ts'
 import { backOff, pause } from './reaction-pace.ts'
-import { type ReactorNews, type ReactorStatus, RETRY_FOR_DAYS } from './reactor.ts'
+import { RETRY_FOR_DAYS, type ReactorNews, type ReactorStatus } from './reactor.ts'
 
 const MAX_IN_FLIGHT = 1_000
 const MAX_CONCURRENT = 16

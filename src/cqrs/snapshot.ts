@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Aggregate } from './aggregate.ts'
-import { type DataSchema, versionsOf } from './event-codec.ts'
 import type { VersionedAggregate } from './entity.ts'
 import type { Event } from './event.ts'
+import { type DataSchema, versionsOf } from './event-codec.ts'
 import { toJson } from './json.ts'
 import type { Version } from './precondition.ts'
 

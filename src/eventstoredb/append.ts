@@ -7,9 +7,9 @@ import {
   STREAM_EXISTS,
 } from '@eventstore/db-client'
 import pRetry from 'p-retry'
+import { within } from '../cqrs/deadline.ts'
 import type { RawEvent } from '../cqrs/event.ts'
 import { type Appended, StoreUnavailable } from '../cqrs/event-store.ts'
-import { within } from '../cqrs/deadline.ts'
 import { initialVersion, type Precondition } from '../cqrs/precondition.ts'
 import { disconnect } from './connection.ts'
 import { appendFailure, inDoubt, isAnswer, isNotLeader } from './errors.ts'

@@ -8,8 +8,8 @@ import { connector } from './connection.ts'
 import { consumerGroups } from './consumer-groups.ts'
 import { Contact } from './contact.ts'
 import { storeExplorer } from './explorer.ts'
-import { ReadingConnection } from './reading-connection.ts'
 import { eventAt, lastPosition, readStream, readStreamBackwards } from './read.ts'
+import { ReadingConnection } from './reading-connection.ts'
 import { subscribeToLog } from './subscribe.ts'
 
 export interface EventStore extends EventSink, EventSource, EventLog, ConsumerGroups, StoreExplorer {

@@ -5,8 +5,8 @@ import {
   END,
   type EventStoreDBClient,
   type ResolvedEvent,
-  StreamNotFoundError,
   type StreamingRead,
+  StreamNotFoundError,
 } from '@eventstore/db-client'
 import type { Position, RecordedEvent } from '../cqrs/event.ts'
 import { type Before, type Since, StoreUnavailable } from '../cqrs/event-store.ts'

@@ -1,7 +1,7 @@
 import { type Context, type Handler, Hono, type Next } from 'hono'
 import type { Logger } from 'pino'
-import { type HalLink, render } from './hal.ts'
 import { docsRoutes } from './docs.ts'
+import { type HalLink, render } from './hal.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { readJson } from './json-body.ts'
 import { type HttpMetrics, metricsRoutes } from './metrics.ts'

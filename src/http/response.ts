@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
-import type { Variables } from './module.ts'
 import type { Representation } from './hal.ts'
+import type { Variables } from './module.ts'
 import type { Problem } from './problem.ts'
 import { consistencyToken } from './read-your-writes.ts'
 

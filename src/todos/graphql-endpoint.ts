@@ -1,4 +1,4 @@
-import { type ExecutionResult, getOperationAST, GraphQLError, parse, type ValidationRule } from 'graphql'
+import { type ExecutionResult, GraphQLError, getOperationAST, parse, type ValidationRule } from 'graphql'
 import { createLRUCache, createYoga, type Plugin } from 'graphql-yoga'
 import { toClientError, withStatus } from './graphql-errors.ts'
 import { todoSchema } from './graphql-schema.ts'

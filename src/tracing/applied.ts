@@ -1,4 +1,4 @@
-import { SpanKind, trace, type Tracer } from '@opentelemetry/api'
+import { SpanKind, type Tracer, trace } from '@opentelemetry/api'
 import { attributesOf, contextOf, errorTypeOf, failed, nameOf } from './spans.ts'
 import type { AppliedBatch } from './tracing.ts'
 

@@ -1,4 +1,4 @@
-import { type Attributes, context, SpanKind, trace, type Tracer } from '@opentelemetry/api'
+import { type Attributes, context, SpanKind, type Tracer, trace } from '@opentelemetry/api'
 import {
   ATTR_DB_COLLECTION_NAME,
   ATTR_DB_OPERATION_BATCH_SIZE,
@@ -8,7 +8,7 @@ import {
 import type { RawEvent, RecordedEvent } from '../cqrs/event.ts'
 import type { EventSink, EventSource } from '../cqrs/event-store.ts'
 import { categoryOf } from '../cqrs/reaction.ts'
-import { EVENT_TYPE, errorTypeOf, failed, nameOf, SYSTEM, traceparentOf, inSpan } from './spans.ts'
+import { EVENT_TYPE, errorTypeOf, failed, inSpan, nameOf, SYSTEM, traceparentOf } from './spans.ts'
 
 /**
  * By the conventions for databases (https://opentelemetry.io/docs/specs/semconv/database/database-spans/). The

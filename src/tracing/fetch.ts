@@ -1,11 +1,11 @@
-import { context, SpanKind, trace, type Tracer } from '@opentelemetry/api'
+import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api'
 import {
   ATTR_HTTP_REQUEST_METHOD,
   ATTR_HTTP_RESPONSE_STATUS_CODE,
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
 } from '@opentelemetry/semantic-conventions'
-import { failed, traceparentOf, inSpan } from './spans.ts'
+import { failed, inSpan, traceparentOf } from './spans.ts'
 
 /**
  * By the conventions for HTTP clients (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client), but

@@ -1,6 +1,6 @@
 import { SpanKind, type Tracer } from '@opentelemetry/api'
 import type { Reaction } from '../cqrs/reaction.ts'
-import { attributesOf, contextOf, nameOf, inSpan } from './spans.ts'
+import { attributesOf, contextOf, inSpan, nameOf } from './spans.ts'
 
 const REACTION = 'rollbook.reaction'
 

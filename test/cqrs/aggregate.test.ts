@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { aggregate, applyAll, idOf, InvalidAggregateId, streamOf, streamPrefix } from '../../src/cqrs/aggregate.ts'
-import { initialVersion, PreconditionFailed, type Precondition, verify } from '../../src/cqrs/precondition.ts'
+import { aggregate, applyAll, InvalidAggregateId, idOf, streamOf, streamPrefix } from '../../src/cqrs/aggregate.ts'
+import { initialVersion, type Precondition, PreconditionFailed, verify } from '../../src/cqrs/precondition.ts'
 import { alwaysSnapshot, everyEvents, fingerprintOf, neverSnapshot } from '../../src/cqrs/snapshot.ts'
 import { todo } from './todo.ts'
 

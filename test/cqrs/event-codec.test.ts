@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { CorruptEvent, eventCodec } from '../../src/cqrs/event-codec.ts'
 import type { RecordedEvent } from '../../src/cqrs/event.ts'
+import { CorruptEvent, eventCodec } from '../../src/cqrs/event-codec.ts'
 
 /** Version 1 had one name, version 2 two, version 3 has a title too. */
 const codec = eventCodec({

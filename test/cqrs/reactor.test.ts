@@ -7,9 +7,9 @@ import type { ReactionStore } from '../../src/cqrs/reaction-store.ts'
 import { Reactor, type ReactorOptions } from '../../src/cqrs/reactor.ts'
 import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
 import { openReactionStore } from '../../src/reactions/sqlite-reaction-store.ts'
+import { startProxy } from '../faults/proxy.ts'
 import { eventStoreUrl } from '../support/event-store.ts'
 import { eventually } from '../support/eventually.ts'
-import { startProxy } from '../faults/proxy.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const url = await eventStoreUrl()

@@ -13,11 +13,8 @@ const SOURCES = ['src', 'projections', 'test', 'package.json', 'drizzle.config.t
 const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', '.dependency-cruiser.cjs']
 
 /** The settings of version control that Biome looks for are not copied. */
-const STYLE = ['format', 'lint --error-on-warnings']
-  .map(
-    (command) => `npx biome ${command} --colors=off --vcs-enabled=false src projections test .dependency-cruiser.cjs`,
-  )
-  .join(' && ')
+const STYLE =
+  'npx biome check --error-on-warnings --colors=off --vcs-enabled=false src projections test .dependency-cruiser.cjs'
 
 test('the tutorial can be followed to the letter', { timeout: 600_000 }, async () => {
   const checkout = copyOfTheProject()

@@ -2,7 +2,7 @@ import { copyFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { anEmail, find, register, total } from '../support/api.ts'
-import { LOG_FILE, eventOf, overwrite, writeLog } from '../support/log-files.ts'
+import { eventOf, LOG_FILE, overwrite, writeLog } from '../support/log-files.ts'
 import { rollbook, type Service, startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
 
 describe('rollbook node check', () => {

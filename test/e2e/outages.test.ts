@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { startProxy } from '../faults/proxy.ts'
 import { anEmail, find, register } from '../support/api.ts'
 import { startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
-import { startProxy } from '../faults/proxy.ts'
 
 describe('a service whose event store goes away', () => {
   it('answers queries, refuses commands with 503 in time, and goes on when the store is back', async () => {

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { anEmail, find, register, total } from '../support/api.ts'
-import { type Service, rollbook, startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
+import { rollbook, type Service, startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
 
 describe('a service whose event store was replaced by another one', () => {
   it('refuses queries, even when the new log is longer than the old one was, until a rebuild', async () => {

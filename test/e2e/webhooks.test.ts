@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
+import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { ok, SECRET, startReceiver, status, verified } from '../reactions/receiver.ts'

@@ -1,5 +1,5 @@
-import type { Append, Json, Operation, Read, ReadAll, Scenario } from '../recordings/operations.ts'
 import { THEN } from '../recordings/group-operations.ts'
+import type { Append, Json, Operation, Read, ReadAll, Scenario } from '../recordings/operations.ts'
 import {
   At,
   appendConflict,

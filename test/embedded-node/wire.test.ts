@@ -10,7 +10,7 @@ import {
   writeBatchAppendError,
   writeBatchAppendSuccess,
 } from '../../src/embedded-node/batch-messages.ts'
-import { Any, NoStream, StreamExists, toExpected, TOMBSTONE } from '../../src/embedded-node/decide.ts'
+import { Any, NoStream, StreamExists, TOMBSTONE, toExpected } from '../../src/embedded-node/decide.ts'
 import { writeDelivery, writeReadEvent } from '../../src/embedded-node/event-message.ts'
 import type { LogEvent } from '../../src/embedded-node/log-event.ts'
 import { MalformedMessage } from '../../src/embedded-node/wire.ts'

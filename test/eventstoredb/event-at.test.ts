@@ -1,8 +1,8 @@
 import { promisify } from 'node:util'
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import grpc from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { ServerWritableStream } from '@grpc/grpc-js'
+import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import { expect, it, onTestFinished } from 'vitest'
 import { connectEventStore } from '../../src/eventstoredb/event-store.ts'
 

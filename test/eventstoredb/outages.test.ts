@@ -3,9 +3,9 @@ import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RawEvent } from '../../src/cqrs/event.ts'
 import { connectEventStore, type EventStore } from '../../src/eventstoredb/event-store.ts'
+import { startProxy, type ToxicProxy } from '../faults/proxy.ts'
 import { eventStoreUrl } from '../support/event-store.ts'
 import { eventually } from '../support/eventually.ts'
-import { type ToxicProxy, startProxy } from '../faults/proxy.ts'
 
 /** One node without TLS can be put behind a proxy; clients of a cluster go past it, to the nodes themselves. */
 const proxied = /^esdb:\/\/([^@/?,]+@)?([^:/?,]+):(\d+)\/?\?.*\btls=false\b/.exec(await eventStoreUrl())

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { describe, expect, it } from 'vitest'
 import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
 import type { RouteVariables } from '../../src/http/module.ts'
 import { problemOf as factsOf } from '../../src/http/problem.ts'
 import { aUser, healthy, problemOf, startService } from './service.ts'

@@ -8,7 +8,7 @@ import { PreconditionFailed } from '../../src/cqrs/precondition.ts'
 import { appendMetrics } from '../../src/metrics/appends.ts'
 import { commandMetrics } from '../../src/metrics/commands.ts'
 import { complete, create, todo } from '../cqrs/todo.ts'
-import { parse, figureIn } from './exposition.ts'
+import { figureIn, parse } from './exposition.ts'
 
 function counting() {
   const registry = new Registry()

@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import { projectorMetrics } from '../../src/metrics/projector.ts'
-import { ScriptedLog } from '../support/scripted-log.ts'
 import { eventually, registered, startReadModel, temporaryFolder } from '../read-model/fixtures.ts'
-import { parse, figureIn } from './exposition.ts'
+import { ScriptedLog } from '../support/scripted-log.ts'
+import { figureIn, parse } from './exposition.ts'
 
 function projector(log: ScriptedLog) {
   const registry = new Registry()

@@ -8,7 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { SECRET, startReceiver, status } from '../reactions/receiver.ts'
 import { anEmail, find, register } from '../support/api.ts'
 import { startNode, startService, temporaryDirectory, waitUntil } from '../support/processes.ts'
-import { type Family, parse, figureIn } from './exposition.ts'
+import { type Family, figureIn, parse } from './exposition.ts'
 
 async function scrape(url: string): Promise<Family[]> {
   const response = await fetch(`${url}/metrics`)

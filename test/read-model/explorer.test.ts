@@ -1,10 +1,9 @@
-import { expect, test } from 'vitest'
+import { pino } from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
 import { usersProjection } from '../../projections/users/projection.ts'
 import { prepareExplorer, type ReadModelExplorer } from '../../src/read-model/explorer.ts'
 import type { Projection, ReadModelDatabase } from '../../src/read-model/projection.ts'
 import { ReadModel, ReadModelNotReady } from '../../src/read-model/read-model.ts'
-import { pino } from 'pino'
-import { onTestFinished } from 'vitest'
 import { ScriptedLog } from '../support/scripted-log.ts'
 import { eventually, poison, registered, temporaryFolder } from './fixtures.ts'
 

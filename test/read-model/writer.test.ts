@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { prepareUserDirectory } from '../../projections/users/queries.ts'
 import { usersProjection } from '../../projections/users/projection.ts'
+import { prepareUserDirectory } from '../../projections/users/queries.ts'
 import type { RecordedEvent } from '../../src/cqrs/event.ts'
 import { EventsOutOfOrder, PoisonEvent } from '../../src/read-model/apply.ts'
 import { checkpointOf, createFile, openFile } from '../../src/read-model/file.ts'

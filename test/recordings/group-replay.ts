@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AllStreamResolvedEvent,
+  type Filter as ClientFilter,
   END,
   type EventStoreDBClient,
   eventTypeFilter,
   excludeSystemEvents,
-  type Filter as ClientFilter,
   type PersistentSubscriptionToAll,
   type PersistentSubscriptionToStream,
   persistentSubscriptionToAllSettingsFromDefaults,

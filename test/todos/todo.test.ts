@@ -13,9 +13,9 @@ import {
   ReminderNotInFuture,
   reset,
   setReminder,
-  toggle,
   type TodoEvent,
   todo,
+  toggle,
   updateDescription,
 } from '../../src/todos/todo.ts'
 

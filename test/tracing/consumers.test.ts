@@ -8,8 +8,8 @@ import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import {
   anEvent,
-  aStore,
   appOver,
+  aStore,
   everything,
   exporter,
   never,

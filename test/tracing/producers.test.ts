@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { anEmail } from '../support/api.ts'
-import { anEvent, aStore, appOver, everything, keep, Mishap, nowhere, recorded, spans, tracing } from './memory.ts'
 import type { RawEvent } from '../../src/cqrs/event.ts'
+import { anEmail } from '../support/api.ts'
+import { anEvent, appOver, aStore, everything, keep, Mishap, nowhere, recorded, spans, tracing } from './memory.ts'
 
 describe('a request', () => {
   it('is a span with its route, and without its path and query', async () => {

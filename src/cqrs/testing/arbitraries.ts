@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { type Aggregate, applyAll } from '../aggregate.ts'
 import { type CommandError, isProduced, type ProducedEvents } from '../command.ts'
-import { type EventCodec, versionsOf } from '../event-codec.ts'
 import type { Event } from '../event.ts'
+import { type EventCodec, versionsOf } from '../event-codec.ts'
 import { toJson } from '../json.ts'
 import { arbitraryData } from './arbitrary-data.ts'
 

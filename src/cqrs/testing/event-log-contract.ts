@@ -2,7 +2,7 @@ import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import type { RecordedEvent } from '../event.ts'
 import type { EventLog, EventSink, EventSource, LogBatch, SubscribeOptions } from '../event-store.ts'
-import { aStream, anEvent, numbersOf, readAll, someEvents, type TestApi } from './contract.ts'
+import { anEvent, aStream, numbersOf, readAll, someEvents, type TestApi } from './contract.ts'
 
 type Store = EventSink & EventSource & EventLog
 

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import type { EventSink, EventSource } from '../event-store.ts'
-import { aStream, anEvent, collect, numbersOf, readAll, someEvents, type TestApi } from './contract.ts'
+import { anEvent, aStream, collect, numbersOf, readAll, someEvents, type TestApi } from './contract.ts'
 
 /** What every event store of the kit does. The store may hold other people's events. */
 export function eventStoreContract({ describe, it }: TestApi, store: () => EventSink & EventSource): void {

@@ -1,9 +1,9 @@
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import { type Aggregate, applyAll } from '../aggregate.ts'
-import type { EventCodec } from '../event-codec.ts'
-import type { Event } from '../event.ts'
 import { entityStore } from '../entity-store.ts'
+import type { Event } from '../event.ts'
+import type { EventCodec } from '../event-codec.ts'
 import { toJson } from '../json.ts'
 import { memoryEventStore, memorySnapshotStore } from '../memory.ts'
 

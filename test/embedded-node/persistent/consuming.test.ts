@@ -8,9 +8,9 @@ import {
   type PersistentSubscriptionToStream,
   type PersistentSubscriptionToStreamSettings,
   persistentSubscriptionToAllSettingsFromDefaults,
-  streamNameFilter,
-  START,
   persistentSubscriptionToStreamSettingsFromDefaults,
+  START,
+  streamNameFilter,
 } from '@eventstore/db-client'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { eventStoreUrl } from '../../support/event-store.ts'

@@ -1,7 +1,7 @@
 import {
   BACKWARDS,
-  EventStoreDBClient,
   END,
+  EventStoreDBClient,
   jsonEvent,
   persistentSubscriptionToStreamSettingsFromDefaults,
   START,
